@@ -1,0 +1,1 @@
+"""G-buffers and words to RGB."""

@@ -1,0 +1,1 @@
+"""Style presets as files, and the words they put into a prompt."""

@@ -1,0 +1,1 @@
+"""What makes the checkpoints: data sets, losses, one loop and its recipes."""

@@ -1,0 +1,1 @@
+"""Synthetic scenes, the renderer and the paired data that the embedded models learn from."""
