@@ -1,0 +1,56 @@
+# Two commands matter to a newcomer: `make demo` and `make test`. Both set up what they need first.
+# CUDA=1 takes the newest torch with CUDA instead of the pinned CPU build.
+
+PYTHON ?= python3.11
+CUDA ?= 0
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+STYLES ?= snowy_winter cyberpunk_neon
+
+BIN := .venv/bin
+STAMP := .venv/.setup-cuda$(CUDA)
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+
+.PHONY: setup demo test check format clean
+
+setup: $(STAMP)
+
+# The CPU build is asked for first: the default Linux wheel of torch brings gigabytes of CUDA libraries.
+# Where that index cannot be reached, the pinned version is taken from the usual index.
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+ifeq ($(CUDA),1)
+	sed '/^torch==/d' constraints.txt > .venv/constraints.txt
+	$(PIP) install --quiet --upgrade torch
+else
+	cp constraints.txt .venv/constraints.txt
+	$(PIP) install --quiet --no-deps --retries 1 --index-url $(TORCH_INDEX) \
+		-c .venv/constraints.txt torch 2>/dev/null || echo "the CPU index was not reached; torch comes from the usual index"
+endif
+	$(PIP) install --quiet -c .venv/constraints.txt -e '.[dev,train,worlds]'
+	rm -f .venv/.setup-cuda*
+	touch $@
+
+demo: setup
+	$(BIN)/alaya render --input demo/hacienda.mp4 $(foreach s,$(STYLES),--style $(s)) --output outputs/demo
+	@echo
+	@echo "The restyled videos:"; ls -1 outputs/demo/edits/*.mp4
+	@echo "The five G-buffers, one folder each:"; ls -1d outputs/demo/albedo outputs/demo/normal outputs/demo/depth \
+		outputs/demo/roughness outputs/demo/metallic
+	@echo "Everything on one page:"; ls -1 outputs/demo/report.html
+	@echo "Clip and pictures: CC-BY-SA 4.0, SuperTuxKart, supertuxkart.net"
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/python -m pytest
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv build dist outputs .pytest_cache .ruff_cache .hypothesis
