@@ -233,9 +233,9 @@ def test_an_unknown_style_lists_the_names_nearest_first(asked, first):
 
 
 def test_missing_paths_are_named(tmp_path, monkeypatch):
-    with pytest.raises(StyleError, match="nothing.toml is not there"):
+    with pytest.raises(StyleError, match=r"nothing\.toml is not there"):
         load_style("nothing.toml")
-    with pytest.raises(StyleError, match="styles folder .*nowhere is not there"):
+    with pytest.raises(StyleError, match=r"styles folder .*nowhere is not there"):
         list_styles(tmp_path / "nowhere")
     monkeypatch.setenv("ALAYA_STYLES", str(tmp_path / "gone"))
     with pytest.raises(StyleError, match="unset \\$ALAYA_STYLES"):
