@@ -1,0 +1,114 @@
+"""The tables of README.md, written between their markers from the result files; never typed by hand."""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+RESULTS = ROOT / "benchmarks" / "results"
+MISSING = "not yet measured"
+Result = dict[str, Any]
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table; the first column is text, the others are figures set to the right."""
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, rule, *rows])
+
+
+def figure(value: object) -> str:
+    """Write a figure with three significant digits, a count as it is, and nothing as a dash."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.3g}"
+
+
+def speed(result: Result) -> str:
+    """Return the table of the main job: seconds and memory per stage and clip length."""
+    header = ["832x480 clip", "inverse, s", "one style, s", "together, s", "frames/s", "peak memory, MiB"]
+    rows = [
+        [
+            f"{run['frames']} frames",
+            *(figure(run[stage]["wall_s"]) for stage in ("inverse", "edit")),
+            *(figure(run[key]) for key in ("total_wall_s", "frames_per_s", "peak_rss_mib")),
+        ]
+        for run in result["runs"]
+    ]
+    machine, light = result["machine"], result["help"]["median_wall_s"]
+    where = machine.get("gpu") or f"{machine['cores_used']} cores of {machine['cpu']}"
+    note = f"Measured on {where}; torch {machine['torch']}, Python {machine['python']}; start-up included."
+    return f"{table(header, rows)}\n\n{note} `alaya --help` takes {figure(light)} s."
+
+
+def accuracy(result: Result) -> str:
+    """Return the table of an evaluation: each metric's mean and median beside the best trivial baseline."""
+    baselines: dict[str, dict[str, object]] = result.get("baselines", {})
+    header = ["metric", "mean", "median", *baselines]
+    rows = [
+        [
+            name,
+            *(figure(value) for value in _mean_and_median(entry)),
+            *(figure(_mean_and_median(b.get(name))[0]) for b in baselines.values()),
+        ]
+        for name, entry in result["metrics"].items()
+    ]
+    note = f"Over {result['clips']} clips of {result['set']}; model `{result['model']}`."
+    return f"{table(header, rows)}\n\n{note}"
+
+
+def _mean_and_median(entry: object) -> tuple[object, object]:
+    return (entry.get("mean"), entry.get("median")) if isinstance(entry, dict) else (entry, None)
+
+
+TABLES: dict[str, Callable[[Result], str]] = {
+    "main-job": speed,
+    "inverse-own": accuracy,
+    "inverse-foreign": accuracy,
+    "editing-own": accuracy,
+}
+
+
+def fill(text: str, folder: Path) -> str:
+    """Return the text with what stands between each table's markers made from <folder>/<name>.json."""
+    for name, write in TABLES.items():
+        path = folder / f"{name}.json"
+        body = write(json.loads(path.read_text())) if path.is_file() else f"*{MISSING}*"
+        begin, end = f"<!-- table: {name} -->", "<!-- end of table -->"
+        pattern = re.compile(rf"{re.escape(begin)}\n.*?{re.escape(end)}", flags=re.DOTALL)
+        if len(pattern.findall(text)) != 1:
+            raise SystemExit(
+                f"README.md must hold the markers of the table {name} once; add {begin} and {end}"
+            )
+        block = f"{begin}\n{body}\n{end}"
+        text = pattern.sub(lambda _, block=block: block, text)
+    return text
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; fail where a table is out of date"
+    )
+    request = parser.parse_args()
+    before = README.read_text()
+    after = fill(before, RESULTS)
+    if request.check:
+        if after != before:
+            print("README.md's tables are out of date; run scripts/readme_tables.py", file=sys.stderr)
+        return int(after != before)
+    README.write_text(after)
+    print(README)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
