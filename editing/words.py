@@ -1,7 +1,7 @@
 """Words to numbers without a vocabulary: each word and its letter groups are hashed into one table.
 
-The text encoder of the embedded editing model looks these numbers up. Letter groups let it guess at words that
-it never met ("snowbound" shares most of its groups with "snow" and "snowy").
+The text encoder of the embedded editing model looks these numbers up. Letter groups let it guess at words
+that it never met ("snowbound" shares most of its groups with "snow" and "snowy").
 """
 
 import re

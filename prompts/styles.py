@@ -91,7 +91,7 @@ def load_style(name_or_path: str | Path, folder: str | Path | None = None) -> St
 def list_styles(folder: str | Path | None = None) -> tuple[Style, ...]:
     """Read every style: the bundled ones in the order of `looks.toml`, then a person's own by name.
 
-    An own style with a bundled one's name takes its place.
+    An own style with a bundled one's name takes its place. An empty `folder` leaves the own ones out.
     """
     return tuple(_read_style(path) for path in _style_files(folder).values())
 
