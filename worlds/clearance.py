@@ -1,0 +1,142 @@
+"""Whether a camera's way is free: distances to triangles, rays that see surfaces from inside, and what fills the view."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worlds.shapes import Array
+
+
+@dataclass
+class Look:
+    """What a coarse grid of view rays met."""
+
+    covered: float  # share of rays that meet a surface
+    median: float  # metres along the rays that meet one
+    hidden: float  # share of rays stopped nearer than 1.2 m
+    inside: bool  # some ray leaves a solid: the eye is in it
+
+
+class Clearance:
+    """Tests against the still triangles (exact) and the moving objects (bounding spheres)."""
+
+    def __init__(self, vertices: NDArray[np.float32], objects: NDArray[np.float32]) -> None:
+        tri = vertices.reshape(-1, 3, 10)
+        still = tri[:, 0, 9] == 0
+        corners = tri[still][:, :, :3]
+        self._corner = np.ascontiguousarray(corners[:, 0])
+        self._edge1 = corners[:, 1] - corners[:, 0]
+        self._edge2 = corners[:, 2] - corners[:, 0]
+        self._normal = np.cross(self._edge1, self._edge2)
+        self._low, self._high = corners.min(1), corners.max(1)
+        self._spheres = _object_spheres(tri[~still], objects)
+
+    def nearest(self, points: Array, reach: float) -> float:
+        """Least distance (metres) of any (K, 3) point to a triangle, or `reach` if none is nearer than that."""
+        low, high = points.min(0) - reach, points.max(0) + reach
+        near = np.flatnonzero((self._low <= high).all(1) & (self._high >= low).all(1))
+        if len(near) == 0:
+            return reach
+        best = reach
+        a, b, c = self._corner[near], self._edge1[near], self._edge2[near]
+        for point in points[:: max(1, len(points) // 5)]:
+            best = min(best, float(_triangle_distance(point.astype(np.float32), a, b, c).min()))
+        return best
+
+    def hits_object(self, eyes: Array, margin: float) -> bool:
+        """Whether a moving object's sphere comes within `margin` of the eye of the same frame."""
+        if self._spheres is None:
+            return False
+        centres, radii = self._spheres  # (F, O, 3), (O,)
+        return bool((np.linalg.norm(centres - eyes[:, None], axis=-1) < radii + margin).any())
+
+    def blocked(self, eyes: Array, points: Array) -> bool:
+        """Whether something stands between the eye and a point, in the first or the last frame."""
+        for frame in (0, len(eyes) - 1):
+            way = points[frame] - eyes[frame]
+            length = float(np.linalg.norm(way))
+            distance, _ = self._cast(eyes[frame], (way / length)[None].astype(np.float32))
+            if distance[0] < length - 0.3:
+                return True
+        return False
+
+    def look(self, eyes: Array, targets: Array, fov: float) -> Look:
+        """Cast a coarse grid of rays in the middle frame and a few in the first and the last."""
+        inside, distances = False, np.empty(0)
+        middle = len(eyes) // 2
+        for frame in sorted({0, middle, len(eyes) - 1}):
+            rays = view_rays(eyes[frame], targets[frame], fov, *((8, 5) if frame == middle else (3, 2)))
+            distance, facing = self._cast(eyes[frame], rays)
+            inside = inside or bool((facing[np.isfinite(distance)] > 0).any())
+            if frame == middle:
+                distances = distance
+        met = distances[np.isfinite(distances)]
+        median = float(np.median(met)) if len(met) else np.inf
+        return Look(len(met) / len(distances), median, float((distances < 1.2).mean()), inside)
+
+    def _cast(self, eye: Array, rays: NDArray[np.float32]) -> tuple[Array, Array]:
+        """(R,) distances to the first triangle (inf for none) and the sign of ray . outward normal there.
+
+        Moeller-Trumbore with everything that depends on the eye alone taken out of the ray loop.
+        """
+        way = eye.astype(np.float32) - self._corner
+        v_axis = np.cross(way, self._edge1)
+        u_axis = np.cross(self._edge2, way)
+        height = np.einsum("ki,ki->k", self._edge2, v_axis)
+        det = -(self._normal @ rays.T)  # (T, R)
+        sign = np.sign(det)
+        u, v = (u_axis @ rays.T) * sign, (v_axis @ rays.T) * sign
+        size = np.abs(det)
+        hit = (u >= 0) & (v >= 0) & (u + v <= size) & (height[:, None] * sign > 1e-5 * size) & (size > 1e-12)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            distance = np.where(hit, height[:, None] / det, np.inf)
+        first = distance.argmin(0)
+        rows = np.arange(len(rays))
+        return distance[first, rows].astype(np.float64), -sign[first, rows].astype(np.float64)
+
+
+def _object_spheres(tri: NDArray[np.float32], objects: NDArray[np.float32]) -> tuple[Array, Array] | None:
+    if len(tri) == 0:
+        return None
+    centres, radii = [], []
+    for index in np.unique(tri[:, 0, 9]).astype(int):
+        points = tri[tri[:, 0, 9] == index][:, :, :3].reshape(-1, 3)
+        radii.append(float(np.linalg.norm(points, axis=1).max()) * float(objects[:, index, 6].max()))
+        centres.append(objects[:, index, :3])
+    return np.stack(centres, 1).astype(np.float64), np.array(radii)
+
+
+def _triangle_distance(point: NDArray, corner: NDArray, edge1: NDArray, edge2: NDArray) -> NDArray:
+    """Distance from one point to K triangles: over the face where it projects inside, else to the nearest edge."""
+    way = point - corner
+    d11, d12, d22 = (np.einsum("ki,ki->k", a, b) for a, b in ((edge1, edge1), (edge1, edge2), (edge2, edge2)))
+    p1, p2 = np.einsum("ki,ki->k", way, edge1), np.einsum("ki,ki->k", way, edge2)
+    det = np.maximum(d11 * d22 - d12 * d12, 1e-12)
+    u, v = (d22 * p1 - d12 * p2) / det, (d11 * p2 - d12 * p1) / det
+    over = way - u[:, None] * edge1 - v[:, None] * edge2
+    face = np.where((u >= 0) & (v >= 0) & (u + v <= 1), np.linalg.norm(over, axis=1), np.inf)
+    edges = [_segment(way, edge1), _segment(way, edge2), _segment(way - edge1, edge2 - edge1)]
+    return np.minimum(face, np.minimum.reduce(edges))
+
+
+def _segment(way: NDArray, edge: NDArray) -> NDArray:
+    along = np.einsum("ki,ki->k", way, edge) / np.maximum(np.einsum("ki,ki->k", edge, edge), 1e-12)
+    return np.linalg.norm(way - np.clip(along, 0, 1)[:, None] * edge, axis=1)
+
+
+def view_rays(
+    eye: Array, target: Array, fov: float, columns: int, rows: int, aspect: float = 16 / 9
+) -> NDArray:
+    """(rows * columns, 3) float32 unit directions through a coarse grid of a picture; fov is horizontal, degrees."""
+    forward = target - eye
+    forward = forward / np.linalg.norm(forward)
+    right = np.cross(forward, [0, 0, 1.0])
+    right /= np.linalg.norm(right)
+    up = np.cross(right, forward)
+    half = np.tan(np.radians(fov) / 2)
+    u = (np.arange(columns) + 0.5) / columns * 2 - 1
+    v = (np.arange(rows) + 0.5) / rows * 2 - 1
+    rays = forward + right * (u[:, None, None] * half) + up * (v[None, :, None] * half / aspect)
+    rays = rays.reshape(-1, 3)
+    return (rays / np.linalg.norm(rays, axis=1, keepdims=True)).astype(np.float32)
