@@ -106,20 +106,41 @@ def wire(start: ArrayLike, end: ArrayLike, sag: float, radius: float = 0.015) ->
     return tube(path, radius, 4)
 
 
-def window_grid(width: float, height: float, columns: int, rows: int) -> tuple[Mesh, Mesh]:
-    """(frames, panes) of windows spread over a wall in the xz plane facing -y, its lower left at the origin."""
-    size = np.array([width / columns * 0.5, height / rows * 0.55])
+def window_grid(width: float, height: float, columns: int, rows: int) -> tuple[Array, Array]:
+    """(frames, panes) of windows spread over a wall in the xz plane facing -y, its lower left at the origin.
+
+    Both are (K, 6): centre and size of boxes, so that a house can build all its windows in one go.
+    """
+    w, h = width / columns * 0.5, height / rows * 0.55
     u, v = np.meshgrid((np.arange(columns) + 0.5) * width / columns, (np.arange(rows) + 0.5) * height / rows)
     at = np.stack([u.ravel(), np.zeros(u.size), v.ravel()], 1)
-    panes = boxes(at, (size[0], 0.08, size[1]))
-    bars = [
-        boxes(at + [0, -0.03, 0], (size[0], 0.08, 0.05)),
-        boxes(at + [0, -0.03, 0], (0.05, 0.08, size[1])),
-    ]
-    for side in (-1, 1):
-        bars.append(boxes(at + [side * size[0] / 2, -0.05, 0], (0.09, 0.16, size[1] + 0.1)))
-        bars.append(boxes(at + [0, -0.05, side * size[1] / 2], (size[0] + 0.1, 0.16, 0.09)))
-    return join(*bars), panes
+    # offset and size of every part of one window: two bars, two jambs, sill and lintel
+    parts = np.array(
+        [
+            [0, -0.03, 0, w, 0.08, 0.05],
+            [0, -0.03, 0, 0.05, 0.08, h],
+            [-w / 2, -0.05, 0, 0.09, 0.16, h + 0.1],
+            [w / 2, -0.05, 0, 0.09, 0.16, h + 0.1],
+            [0, -0.05, -h / 2, w + 0.1, 0.2, 0.09],
+            [0, -0.05, h / 2, w + 0.1, 0.16, 0.09],
+        ]
+    )
+    frames = np.repeat(parts[None], len(at), 0)
+    frames[..., :3] += at[:, None]
+    panes = np.concatenate([at, np.broadcast_to([w, 0.08, h], at.shape)], 1)
+    return frames.reshape(-1, 6), panes
+
+
+def around(walls: list[tuple[Array, float, float]]) -> Mesh:
+    """Boxes (K, 6) hung on walls: each list entry is (boxes in wall axes, half depth to the wall, yaw of the wall)."""
+    centres, sizes, yaws = [], [], []
+    for parts, depth, yaw in walls:
+        c, s = np.cos(yaw), np.sin(yaw)
+        x, y = parts[:, 0], parts[:, 1] - depth
+        centres.append(np.stack([c * x - s * y, s * x + c * y, parts[:, 2]], 1))
+        sizes.append(parts[:, 3:])
+        yaws.append(np.full(len(parts), yaw))
+    return boxes(np.concatenate(centres), np.concatenate(sizes), np.concatenate(yaws))
 
 
 class HouseStyle:
@@ -150,14 +171,19 @@ def add_house(
     trim = style.trims[int(rng.integers(2))]
     storeys = max(1, round(height / 2.9))
     columns = max(1, int(length / rng.uniform(1.8, 3.0)))
-    for side in (0.0, np.pi):
-        frames, panes = window_grid(length - 0.6, height - 0.3, columns, storeys)
-        for mesh, material in ((frames, trim), (panes, style.panes)):
-            put(place(place(mesh, (0.3 - length / 2, -depth / 2 - 0.01, 0.2)), (0, 0, 0), side), material)
-    frames, panes = window_grid(depth - 0.6, height - 0.3, max(1, int(depth / 2.6)), storeys)
-    for side in (np.pi / 2, -np.pi / 2):
-        for mesh, material in ((frames, trim), (panes, style.panes)):
-            put(place(place(mesh, (0.3 - depth / 2, -length / 2 - 0.01, 0.2)), (0, 0, 0), side), material)
+    shift = np.array([0.0, 0, 0.2, 0, 0, 0])
+    frames, panes = [], []
+    for wide, far, count, yaws in (
+        (length, depth, columns, (0.0, np.pi)),
+        (depth, length, max(1, int(depth / 2.6)), (np.pi / 2, -np.pi / 2)),
+    ):
+        frame, pane = window_grid(wide - 0.6, height - 0.3, count, storeys)
+        shift[0] = 0.3 - wide / 2
+        for turned in yaws:
+            frames.append((frame + shift, far / 2 + 0.01, turned))
+            panes.append((pane + shift, far / 2 + 0.01, turned))
+    put(around(frames), trim)
+    put(around(panes), style.panes)
     door = block((1.0, 0.2, 2.1), (float(rng.uniform(-0.3, 0.3)) * (length - 1.4), -depth / 2 - 0.06, 0))
     put(door, style.doors[int(rng.integers(2))])
     _top(builder, style, put, length, depth, height)

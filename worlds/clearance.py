@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from worlds.shapes import Array
+from worlds.shapes import Array, cross
 
 
 @dataclass
@@ -28,8 +28,10 @@ class Clearance:
         self._corner = np.ascontiguousarray(corners[:, 0])
         self._edge1 = corners[:, 1] - corners[:, 0]
         self._edge2 = corners[:, 2] - corners[:, 0]
-        self._normal = np.cross(self._edge1, self._edge2)
+        self._normal = cross(self._edge1, self._edge2)
         self._low, self._high = corners.min(1), corners.max(1)
+        self._middle = (self._low + self._high) / 2
+        self._radius = np.linalg.norm(self._high - self._low, axis=1) / 2
         self._spheres = _object_spheres(tri[~still], objects)
 
     def nearest(self, points: Array, reach: float) -> float:
@@ -67,7 +69,7 @@ class Clearance:
         middle = len(eyes) // 2
         for frame in sorted({0, middle, len(eyes) - 1}):
             rays = view_rays(eyes[frame], targets[frame], fov, *((8, 5) if frame == middle else (3, 2)))
-            distance, facing = self._cast(eyes[frame], rays)
+            distance, facing = self._cast(eyes[frame], rays, self._in_view(eyes[frame], rays))
             inside = inside or bool((facing[np.isfinite(distance)] > 0).any())
             if frame == middle:
                 distances = distance
@@ -75,16 +77,32 @@ class Clearance:
         median = float(np.median(met)) if len(met) else np.inf
         return Look(len(met) / len(distances), median, float((distances < 1.2).mean()), inside)
 
-    def _cast(self, eye: Array, rays: NDArray[np.float32]) -> tuple[Array, Array]:
+    def _in_view(self, eye: Array, rays: NDArray[np.float32]) -> NDArray[np.intp]:
+        """Triangles that are not wholly outside the cone around a bundle of rays."""
+        axis = rays.mean(0)
+        axis /= np.linalg.norm(axis)
+        spread = float((rays @ axis).min()) - 0.02  # cosine of the cone's half angle
+        way = self._middle - eye.astype(np.float32)
+        along = way @ axis
+        across = np.sqrt(np.maximum(np.einsum("ki,ki->k", way, way) - along * along, 0))
+        # distance of the bounding sphere's centre from the cone's surface
+        return np.flatnonzero(across * spread - along * np.sqrt(1 - spread * spread) < self._radius)
+
+    def _cast(
+        self, eye: Array, rays: NDArray[np.float32], which: NDArray[np.intp] | slice = slice(None)
+    ) -> tuple[Array, Array]:
         """(R,) distances to the first triangle (inf for none) and the sign of ray . outward normal there.
 
         Moeller-Trumbore with everything that depends on the eye alone taken out of the ray loop.
         """
-        way = eye.astype(np.float32) - self._corner
-        v_axis = np.cross(way, self._edge1)
-        u_axis = np.cross(self._edge2, way)
-        height = np.einsum("ki,ki->k", self._edge2, v_axis)
-        det = -(self._normal @ rays.T)  # (T, R)
+        edge1, edge2 = self._edge1[which], self._edge2[which]
+        if len(edge1) == 0:
+            return np.full(len(rays), np.inf), np.zeros(len(rays))
+        way = eye.astype(np.float32) - self._corner[which]
+        v_axis = cross(way, edge1)
+        u_axis = cross(edge2, way)
+        height = np.einsum("ki,ki->k", edge2, v_axis)
+        det = -(self._normal[which] @ rays.T)  # (T, R)
         sign = np.sign(det)
         u, v = (u_axis @ rays.T) * sign, (v_axis @ rays.T) * sign
         size = np.abs(det)

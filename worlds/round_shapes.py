@@ -20,25 +20,30 @@ def lathe(profile: ArrayLike, segments: int = 12, smooth: bool = False) -> Mesh:
     if smooth:
         shared = np.concatenate([facing[:1], facing[:-1] + facing[1:], facing[-1:]])
         shared /= np.maximum(np.linalg.norm(shared, axis=1, keepdims=True), 1e-9)
-        return _revolve(profile, shared, along, segments)
-    # hard edges: every profile point twice, once with each neighbour's normal
-    doubled = np.stack([profile[:-1], profile[1:]], 1)
-    pieces = [
-        _revolve(doubled[i], np.repeat(facing[i : i + 1], 2, 0), along[i : i + 2], segments)
-        for i in range(len(facing))
-    ]
-    return np.concatenate(pieces)
+        facing = np.stack([shared[:-1], shared[1:]], 1)
+    else:
+        facing = np.repeat(facing[:, None], 2, 1)
+    return _revolve(profile, facing, along, segments)
 
 
 def _revolve(profile: Array, facing: Array, along: Array, segments: int) -> Mesh:
+    """(K, 2) profile, (K - 1, 2, 2) normals at both ends of every piece, (K,) length along the profile."""
+    pieces = len(profile) - 1
     angle = np.linspace(0, 2 * np.pi, segments + 1)
-    c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
-    up = np.ones((segments + 1, 1))
-    position = np.stack([c * profile[:, 0], s * profile[:, 0], up * profile[:, 1]], -1)
-    normal = np.stack([c * facing[:, 0], s * facing[:, 0], up * facing[:, 1]], -1)
-    widest = max(float(profile[:, 0].max()), 1e-6)
-    uv = np.stack([angle[:, None] * widest + 0 * along, up * along], -1)
-    return grid_mesh(position, normal, uv)
+    # corners of one quad: which end of the angle step and which end of the piece, counter-clockwise from outside
+    turn_end, piece_end = np.array([0, 1, 1, 0, 1, 0]), np.array([0, 0, 1, 0, 1, 1])
+    at = angle[np.arange(segments)[:, None] + turn_end]  # (S, 6)
+    index = np.arange(pieces)[:, None] + piece_end  # (P, 6)
+    radius, z = profile[index, 0], profile[index, 1]
+    normal = facing[np.arange(pieces)[:, None], piece_end]  # (P, 6, 2)
+    c, s = np.cos(at)[:, None], np.sin(at)[:, None]
+    out = np.empty((segments, pieces, 6, 8), np.float32)
+    out[..., 0], out[..., 1], out[..., 2] = c * radius, s * radius, z
+    out[..., 3], out[..., 4], out[..., 5] = c * normal[..., 0], s * normal[..., 0], normal[..., 1]
+    out[..., 6], out[..., 7] = at[:, None] * max(float(profile[:, 0].max()), 1e-6), along[index]
+    # a triangle with two corners on a pole is empty: the first one at a lower pole, the second at an upper one
+    keep = np.stack([profile[:-1, 0] > 1e-9, profile[1:, 0] > 1e-9], 1)
+    return out.reshape(segments, pieces, 2, 3, 8)[:, keep].reshape(-1, 8)
 
 
 def cylinder(radius: float, height: float, segments: int = 12, top: float | None = None) -> Mesh:
@@ -57,7 +62,9 @@ def sphere(radius: float, segments: int = 16, rings: int = 9, centre: ArrayLike 
     lat = np.linspace(-np.pi / 2, np.pi / 2, rings + 1)
     circle = np.stack([np.cos(lat), np.sin(lat)], 1)
     circle[[0, -1], 0] = 0.0
-    mesh = _revolve(circle * radius, circle, (lat + np.pi / 2) * radius, segments)
+    mesh = _revolve(
+        circle * radius, np.stack([circle[:-1], circle[1:]], 1), (lat + np.pi / 2) * radius, segments
+    )
     mesh[:, :3] += np.asarray(centre, np.float32)
     return mesh
 
@@ -83,7 +90,7 @@ def capsule(radius: float, length: float, segments: int = 10, rings: int = 3) ->
     profile[:, 1] += radius
     profile[[0, -1], 0] = 0.0
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(profile, axis=0), axis=1))])
-    return _revolve(profile, facing, along, segments)
+    return _revolve(profile, np.stack([facing[:-1], facing[1:]], 1), along, segments)
 
 
 def torus(ring: float, tube: float, segments: int = 20, sides: int = 8, arc: float = 2 * np.pi) -> Mesh:

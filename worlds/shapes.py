@@ -32,6 +32,15 @@ _CORNER_V = np.array([0.0, 0.0, 1.0, 1.0])
 TOP = np.arange(24, 30)  # rows of the upper face in one box
 
 
+def cross(a: NDArray, b: NDArray) -> NDArray:
+    """Cross product over the last axis; several times faster than np.cross on many small vectors."""
+    out = np.empty(np.broadcast_shapes(a.shape, b.shape), np.result_type(a, b))
+    out[..., 0] = a[..., 1] * b[..., 2] - a[..., 2] * b[..., 1]
+    out[..., 1] = a[..., 2] * b[..., 0] - a[..., 0] * b[..., 2]
+    out[..., 2] = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    return out
+
+
 def pack(position: ArrayLike, normal: ArrayLike, uv: ArrayLike) -> Mesh:
     """Put (..., 3), (..., 3) and (..., 2) vertex arrays into one mesh."""
     position = np.asarray(position)
@@ -95,7 +104,7 @@ def instances(mesh: Mesh, positions: ArrayLike, yaws: ArrayLike, scales: ArrayLi
 def quads(corners: ArrayLike, uv: ArrayLike | None = None) -> Mesh:
     """Flat quads from (K, 4, 3) corners, counter-clockwise from outside; uv default to edge lengths in metres."""
     corners = np.asarray(corners, np.float64)
-    normal = np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1])
+    normal = cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1])
     normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
     if uv is None:
         along = np.linalg.norm(corners[:, 1] - corners[:, 0], axis=-1)[:, None]
@@ -109,10 +118,10 @@ def triangles(corners: ArrayLike) -> Mesh:
     """Flat triangles from (K, 3, 3) corners, counter-clockwise from outside; uv in the triangle's own plane."""
     corners = np.asarray(corners, np.float64)
     edge, other = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    normal = np.cross(edge, other)
+    normal = cross(edge, other)
     normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
     u = edge / np.maximum(np.linalg.norm(edge, axis=-1, keepdims=True), 1e-12)
-    v = np.cross(normal, u)
+    v = cross(normal, u)
     uv = np.stack([np.einsum("kci,ki->kc", corners, u), np.einsum("kci,ki->kc", corners, v)], -1)
     return pack(corners, np.repeat(normal[:, None], 3, 1), uv)
 
@@ -159,9 +168,9 @@ def grid_mesh(position: Array, normal: Array, uv: Array) -> Mesh:
 def orient(mesh: Mesh) -> Mesh:
     """Wind every triangle so that its geometric normal agrees with its vertex normals; drop empty triangles."""
     tri = mesh.reshape(-1, 3, 8)
-    cross = np.cross(tri[:, 1, :3] - tri[:, 0, :3], tri[:, 2, :3] - tri[:, 0, :3])
-    area = np.linalg.norm(cross, axis=-1)
-    backward = np.einsum("ki,ki->k", cross, tri[:, :, 3:6].sum(1)) < 0
+    facing = cross(tri[:, 1, :3] - tri[:, 0, :3], tri[:, 2, :3] - tri[:, 0, :3])
+    area = np.linalg.norm(facing, axis=-1)
+    backward = np.einsum("ki,ki->k", facing, tri[:, :, 3:6].sum(1)) < 0
     tri = np.where(backward[:, None, None], tri[:, [0, 2, 1]], tri)
     return tri[area > 1e-8].reshape(-1, 8)
 
