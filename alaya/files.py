@@ -1,0 +1,205 @@
+"""Files that are whole or absent, their checksums, names that cannot escape, and folder locks."""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import socket
+import time
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from alaya.errors import AlayaError, FolderBusyError, RequestError
+
+LOCK_PLACE = Path(".alaya") / "lock"
+STALE_AFTER_S = 600.0  # another host's lock that has not been beaten for so long is taken over
+MAX_NAME_BYTES = 200  # file systems allow 255; room is left for what temporary names add
+_CHUNK_BYTES = 1 << 20
+
+
+def temporary_beside(path: Path) -> Path:
+    """A hidden name in the same folder (so that a rename is atomic), owned by this process."""
+    return path.with_name(f".{path.name}.tmp-{os.getpid()}")
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; it becomes `path` when the block ends, and vanishes if it raises.
+
+    The content is flushed to the disk before the rename and the folder after it. Missing parents are made.
+    The temporary name hides the suffix, so that leftovers of a killed process are never taken for frames.
+    """
+    target = Path(path)
+    temporary = temporary_beside(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        publish(temporary, target)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise _disk_full(target, temporary) from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def publish(temporary: Path, target: Path) -> None:
+    """Flush `temporary` to the disk and rename it to `target`."""
+    with open(temporary, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, target)
+    _sync_folder(target.parent)
+
+
+def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
+    """Write `content` (text as UTF-8) to `path` whole or not at all."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+def _disk_full(target: Path, temporary: Path) -> AlayaError:
+    written = temporary.stat().st_size if temporary.exists() else 0
+    return AlayaError(
+        f"{target} could not be written: no space left after {written} bytes"
+        f" ({free_bytes(target.parent)} bytes are free there); free some space and run again"
+    )
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """Hex digest of a file's content, read in pieces of 1 MiB."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def free_bytes(path: str | os.PathLike[str]) -> int:
+    """Bytes that may still be written where `path` is or will be (its nearest existing folder)."""
+    place = Path(path).absolute()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free
+
+
+def safe_name(text: str, max_length: int = 60) -> str:
+    """A file name made from any text: readable ASCII of at most `max_length`, a dash and eight hex digits.
+
+    The digits are of the sha256 of the whole text, so different texts give different names, and no text can
+    name another folder, a device or a hidden file.
+    """
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^a-z0-9_]+", "-", ascii_text.lower()).strip("-_")[:max_length].strip("-_")
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{slug or 'x'}-{digest}"
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it can only mean one visible file inside a folder, else raise RequestError."""
+    reasons = {
+        "is empty": not name.strip(),
+        "holds a path": any(mark in name for mark in "/\\:"),
+        "begins with a dot": name.startswith("."),
+        "holds a character that cannot be printed": not name.isprintable(),
+        "is too long": len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES,
+    }
+    for reason, applies in reasons.items():
+        if applies:
+            shown = ascii(name if len(name) < 80 else name[:77] + "...")
+            raise RequestError(f"name {shown} {reason}; use letters, digits, dashes and underscores")
+    return name
+
+
+class Lock:
+    """A held lock: the file that names its holder. `beat` tells other hosts that the holder is alive."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    def beat(self) -> None:
+        """Renew the lock's time stamp; call it at least every few minutes."""
+        os.utime(self._descriptor)
+
+
+@contextlib.contextmanager
+def lock_folder(folder: str | os.PathLike[str]) -> Iterator[Lock]:
+    """Hold `folder` for this process (made if missing), or raise FolderBusyError that names the holder."""
+    with lock_file(Path(folder) / LOCK_PLACE, busy=str(folder)) as lock:
+        yield lock
+
+
+@contextlib.contextmanager
+def lock_file(path: Path, busy: str) -> Iterator[Lock]:
+    """Hold the lock at `path`; `busy` is what a message calls the locked thing.
+
+    On one host the kernel's file lock decides, so a holder that was killed leaves nothing behind. The content
+    (host, pid, boot id) names the holder; another host's lock is stale when its beat stopped for 10 minutes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = _open_locked(path, busy)
+    try:
+        holder = _read_holder(descriptor)
+        age = time.time() - os.fstat(descriptor).st_mtime
+        if holder and holder.get("host") != socket.gethostname() and age < STALE_AFTER_S:
+            raise FolderBusyError(_busy_message(busy, holder))
+        _write_holder(descriptor)
+        try:
+            yield Lock(path, descriptor)
+        finally:
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def _open_locked(path: Path, busy: str) -> int:
+    """Descriptor of the lock file at `path`, locked by the kernel for this process."""
+    import fcntl  # not on Windows; imported here so that the rest of this file works there
+
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                return descriptor
+        except BlockingIOError:
+            holder = _read_holder(descriptor)
+            os.close(descriptor)
+            raise FolderBusyError(_busy_message(busy, holder)) from None
+        except FileNotFoundError:
+            pass
+        os.close(descriptor)  # the holder removed the file between our open and our lock: try its successor
+
+
+def _read_holder(descriptor: int) -> dict[str, object]:
+    try:
+        holder = json.loads(os.pread(descriptor, 4096, 0))
+    except ValueError:
+        return {}
+    return holder if isinstance(holder, dict) else {}
+
+
+def _write_holder(descriptor: int) -> None:
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    boot_id = boot.read_text().strip() if boot.exists() else ""
+    content = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "boot_id": boot_id}).encode()
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, content, 0)
+    os.fsync(descriptor)
+
+
+def _busy_message(busy: str, holder: dict[str, object]) -> str:
+    who = f"process {holder['pid']} on {holder.get('host')}" if "pid" in holder else "another process"
+    return f"{busy} is in use by {who}; wait for it to end, or choose another output"

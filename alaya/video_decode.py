@@ -1,0 +1,102 @@
+"""Opening a video file and decoding it packet by packet, with a mark on every frame known to be damaged."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from av.stream import Disposition
+
+from alaya.errors import ClipError
+
+MAX_PIXELS = 1 << 26  # 67 million, beyond 8K; a larger frame is refused before it is decoded
+_MAX_DEMUX_ERRORS = 100
+_DISPLAY_MATRIX = "DISPLAYMATRIX"
+
+
+def open_video(path: str | os.PathLike[str]) -> Any:
+    """Open a media file for reading (a PyAV input container); ClipError that names it if it is not one."""
+    try:
+        return av.open(str(path), metadata_errors="replace")
+    except (FFmpegError, OSError, ValueError) as error:
+        raise ClipError(
+            f"{path} cannot be read as video ({reason(error)}); give a whole, known format"
+        ) from error
+
+
+def video_stream(container: Any, path: str | os.PathLike[str]) -> Any:
+    """The first video stream that can be decoded; cover pictures are passed over."""
+    for stream in container.streams.video:
+        if stream.codec_context is None or stream.disposition & Disposition.attached_pic:
+            continue
+        check_pixels(path, stream.codec_context.height, stream.codec_context.width)
+        stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(MAX_PIXELS)}
+        return stream
+    raise ClipError(
+        f"{path} holds no video that can be decoded; give a video, an image or a folder of images"
+    )
+
+
+def check_pixels(path: str | os.PathLike[str], height: int, width: int) -> None:
+    """Refuse a frame size that no honest clip has."""
+    if height * width > MAX_PIXELS:
+        raise ClipError(f"{path} declares frames of {width}x{height}; at most {MAX_PIXELS} pixels are read")
+
+
+def demux(container: Any, *streams: Any) -> Iterator[av.Packet]:
+    """Packets in file order, ending with one empty packet a stream that flushes its decoder.
+
+    Errors between packets are stepped over as long as the file goes on behind them.
+    """
+    for _ in range(_MAX_DEMUX_ERRORS):
+        try:
+            yield from container.demux(*streams)
+            return
+        except (FFmpegError, OSError):
+            continue
+
+
+def decode(container: Any, stream: Any) -> Iterator[tuple[av.VideoFrame, bool]]:
+    """(frame, whether it is known to be damaged) in order of display; a bad packet may give none."""
+    suspect = set()  # times of packets that the container calls damaged, such as a last one cut in two
+    for packet in demux(container, stream):
+        if packet.is_corrupt:
+            suspect.add(packet.pts)
+        try:
+            # An empty last packet flushes the decoder: skipping it would lose the frames still inside.
+            frames = packet.decode()
+        except (FFmpegError, OSError):
+            continue  # the account of frames shows what is missing
+        for frame in frames:
+            yield frame, frame.is_corrupt or (frame.pts is not None and frame.pts in suspect)
+
+
+def orientation(frame: av.VideoFrame) -> tuple[int, bool]:
+    """(anticlockwise quarter turns, whether the rows are then mirrored) that bring the frame upright.
+
+    The display matrix maps the stored x to (a, b) and y to (c, d) on the screen, y pointing down.
+    """
+    data = frame.side_data.get(_DISPLAY_MATRIX)
+    if data is None:
+        return 0, False
+    a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].astype(float)
+    mirrored = a * d - b * c < 0
+    if mirrored:
+        a, c = -a, -c  # take the mirror (of screen x) off; what is left is a turn
+    return round(np.degrees(np.arctan2(-b, a)) / 90) % 4, mirrored
+
+
+def upright(picture: np.ndarray, turns: int, mirrored: bool) -> np.ndarray:
+    """Apply `orientation` to an (H, W, 3) array; the result is contiguous."""
+    if turns:
+        picture = np.rot90(picture, turns)
+    if mirrored:
+        picture = picture[:, ::-1]
+    return np.ascontiguousarray(picture)
+
+
+def reason(error: Exception) -> str:
+    """The error's own words without the path and number that precede them."""
+    return (getattr(error, "strerror", None) or str(error)).strip().rstrip(".").lower()

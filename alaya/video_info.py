@@ -1,0 +1,174 @@
+"""What a video file holds, found by reading its packets without decoding them: exact count, rate, times."""
+
+import functools
+import hashlib
+import os
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from alaya.errors import ClipError
+from alaya.files import file_sha256
+from alaya.video_colour import bit_depth, colour_notes
+from alaya.video_decode import decode, demux, open_video, orientation, video_stream
+
+DEFAULT_FPS = Fraction(24)
+_COUNTED_BY_DECODING = {"vp8"}  # its packets do not all give a picture
+_CUT_SHORT_S = Fraction(1, 2)  # a file whose packets all end so much before its declared end is cut short
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """A clip as it will be read: a video file, one image, or a folder of images.
+
+    `num_frames` is what the file holds; `declared_frames` is what it claims, more if the file is cut short.
+    `height` and `width` are after rotation. `timestamps` are seconds from the first frame, None when the rate
+    is constant. `start` is the first frame's time on the file's own clock, which its audio shares. `rotation`
+    is the anticlockwise turn in degrees applied on reading; `notes` are sentences for a person. `ticks` are the
+    frames' presentation times in the stream's own unit, None where the file gives none.
+    """
+
+    path: Path
+    num_frames: int
+    height: int
+    width: int
+    fps: Fraction
+    rotation: int = 0
+    bit_depth: int = 8
+    has_audio: bool = False
+    timestamps: tuple[Fraction, ...] | None = None
+    declared_frames: int = 0
+    start: Fraction = Fraction(0)
+    codec: str = ""
+    notes: tuple[str, ...] = ()
+    files: tuple[Path, ...] = field(default=(), repr=False)
+    ticks: tuple[int, ...] | None = field(default=None, repr=False)
+
+    @property
+    def missing_frames(self) -> int:
+        """Frames that the file declares but does not hold."""
+        return max(0, self.declared_frames - self.num_frames)
+
+    @property
+    def duration(self) -> Fraction:
+        """Seconds from the first frame's start to the last frame's end."""
+        last = self.timestamps[-1] if self.timestamps else (self.num_frames - 1) / self.fps
+        return last + 1 / self.fps
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Hex digest of the file; of an image folder, of its files' names and digests."""
+        if not self.files:
+            return file_sha256(self.path)
+        lines = (f"{file.name} {file_sha256(file)}\n" for file in self.files)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Packets:
+    """One pass over a file's packets: times in order of display, and where the last packet of all ends."""
+
+    ticks: tuple[int | None, ...]
+    discarded: int
+    end: Fraction
+
+
+def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
+    """Count, rate, size and tags of a video file. Every packet is read, only the first frame is decoded."""
+    path = Path(path)
+    with open_video(path) as container:
+        packets = _read_packets(container, video_stream(container, path))
+    with open_video(path) as container:
+        stream = video_stream(container, path)
+        frames = (frame for frame, _ in decode(container, stream))
+        frame = next(frames, None)
+        if frame is None:
+            bad = max(len(packets.ticks), stream.frames)
+            raise ClipError(
+                f"{path}: 0 good frames of {bad}; restore the file", good_frames=0, bad_frames=bad
+            )
+        if stream.codec_context.name in _COUNTED_BY_DECODING:
+            ticks = (frame.pts, *(other.pts for other in frames))
+            packets = _Packets(ticks, packets.discarded, packets.end)
+        return _describe(path, container, stream, packets, frame)
+
+
+def _read_packets(container: Any, stream: Any) -> _Packets:
+    ticks: list[int | None] = []
+    discarded = 0
+    end = Fraction(0)
+    audio = container.streams.audio[:1]
+    for packet in demux(container, stream, *audio):
+        if packet.pts is not None and packet.time_base:
+            end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+        if packet.stream_index != stream.index or packet.size == 0:
+            continue
+        if packet.is_discard:  # cut off by the file's edit list: decoded for reference, never shown
+            discarded += 1
+        else:
+            ticks.append(packet.pts)
+    return _Packets(tuple(sorted(ticks, key=lambda t: -1 if t is None else t)), discarded, end)
+
+
+def _describe(path: Path, container: Any, stream: Any, packets: _Packets, frame: av.VideoFrame) -> VideoInfo:
+    turns, mirrored = orientation(frame)
+    height, width = (frame.width, frame.height) if turns % 2 else (frame.height, frame.width)
+    known = tuple(tick for tick in packets.ticks if tick is not None)
+    ticks = (
+        known if len(set(known)) == len(packets.ticks) else None
+    )  # doubled or missing times are not believed
+    fps, constant = _rate(stream, ticks)
+    notes = colour_notes(frame)
+    if stream.sample_aspect_ratio not in (None, 0, 1):
+        notes.append(f"pixels are not square ({stream.sample_aspect_ratio}); they are read as if they were")
+    if frame.interlaced_frame:
+        notes.append("frames are interlaced and are read as they are")
+    if mirrored:
+        notes.append("the file asks for a mirrored picture, which is done on reading")
+    return VideoInfo(
+        path=path,
+        num_frames=len(packets.ticks),
+        height=height,
+        width=width,
+        fps=fps,
+        rotation=90 * turns,
+        bit_depth=bit_depth(frame),
+        has_audio=len(container.streams.audio) > 0,
+        timestamps=None if constant or not ticks else tuple((t - ticks[0]) * stream.time_base for t in ticks),
+        declared_frames=_declared(container, stream, packets, fps),
+        start=ticks[0] * stream.time_base if ticks else Fraction(0),
+        codec=stream.codec_context.name,
+        notes=tuple(notes),
+        ticks=ticks,
+    )
+
+
+def _rate(stream: Any, ticks: tuple[int, ...] | None) -> tuple[Fraction, bool]:
+    """Frames per second, and whether every frame lies where that rate puts it (up to the file's rounding)."""
+    stated = [rate for rate in (stream.guessed_rate, stream.average_rate, stream.base_rate) if rate]
+    stated = [rate for rate in stated if rate <= 1000]  # a tick rate is not a frame rate
+    if not ticks or len(ticks) == 1:
+        return (stated[0] if stated else DEFAULT_FPS), True
+    mean = Fraction(len(ticks) - 1, (ticks[-1] - ticks[0])) / stream.time_base
+    for rate in [*stated, mean]:
+        ticks_per_frame = 1 / (rate * stream.time_base)
+        # one tick for the rounding of each of the two times compared
+        if all(abs(tick - ticks[0] - i * ticks_per_frame) < 1.01 for i, tick in enumerate(ticks)):
+            return rate, True
+    return mean.limit_denominator(1001), False
+
+
+def _declared(container: Any, stream: Any, packets: _Packets, fps: Fraction) -> int:
+    """How many frames the file says it has: its own count, else the count its declared duration asks for."""
+    held = len(packets.ticks)
+    if stream.frames:
+        return max(held, stream.frames - packets.discarded)
+    declared_end = Fraction(container.duration or 0, av.time_base) + Fraction(
+        container.start_time or 0, av.time_base
+    )
+    short = declared_end - packets.end
+    # Only when audio stops early too: a sound that outlasts the picture is no damage.
+    return held + round(short * fps) if short > _CUT_SHORT_S else held
