@@ -1,0 +1,101 @@
+"""The renderer: a scene's frame becomes an exact G-buffer and then a picture under any look, off screen."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alaya.errors import RequestError
+from worlds.gpu import Programs, create_context
+from worlds.lighting import LightingPass
+from worlds.look import Look
+from worlds.scene import Scene
+from worlds.surfaces import SurfacePass
+from worlds.viewpoint import Viewpoint
+
+
+class Renderer:
+    """Draws frames of one scene at a time, on a GPU or the CPU. AlayaError when there is no EGL."""
+
+    def __init__(self, width: int, height: int, supersample: int = 2) -> None:
+        self.width, self.height = width, height
+        self._context = create_context()
+        programs = Programs(self._context)
+        self._surfaces = SurfacePass(self._context, programs, width, height, supersample)
+        self._lighting = LightingPass(self._context, programs, self._surfaces)
+        self._scene: Scene | None = None
+        self._view: Viewpoint | None = None
+
+    def load(self, scene: Scene) -> None:
+        """Make `scene` the one that gbuffer() draws."""
+        self._surfaces.load(scene)
+        self._scene, self._view = scene, None
+        # one reach for the whole clip, from its first frame: shadows must not change blur between frames
+        self._surfaces.draw(scene, 0)
+        depth = self._surfaces.read()[1][..., 3]
+        surface = depth[depth > 0]
+        self._reach = float(np.clip(np.percentile(surface, 75) if len(surface) else 30.0, 3.0, 45.0))
+
+    def gbuffer(self, frame: int) -> dict[str, NDArray[Any]]:
+        """Draw a frame and return its buffers, row 0 at the top, float32 unless said; sky: 0, depth inf.
+
+        albedo (H, W, 3) linear Rec.709 in [0, 1]; normal (H, W, 3) camera space, unit, bumps included;
+        depth (H, W) planar metres; roughness, metallic, vegetation (H, W) in [0, 1]; emission (H, W) >= 0;
+        motion (H, W, 2) pixels from here to where this surface point was one frame ago, x right, y down
+        (frame 0: 0; sky: by the camera's turn alone); mask (H, W) bool, True where at least half is surface.
+        """
+        scene = self._require_scene()
+        if not 0 <= frame < scene.num_frames:
+            raise RequestError(
+                f"frame {frame} was asked for, the scene has {scene.num_frames}; "
+                f"give 0 to {scene.num_frames - 1}"
+            )
+        self._frame, self._view = frame, self._surfaces.draw(scene, frame)
+        colour, shape, finish, motion = self._surfaces.read()
+        mask = shape[..., 3] > 0
+        return {
+            "albedo": colour[..., :3].copy(),
+            "normal": shape[..., :3].copy(),
+            "depth": np.where(mask, shape[..., 3], np.float32(np.inf)),
+            "roughness": finish[..., 0].copy(),
+            "metallic": finish[..., 1].copy(),
+            "vegetation": finish[..., 2].copy(),
+            "emission": colour[..., 3].copy(),
+            "motion": motion.copy(),
+            "mask": mask,
+        }
+
+    def light(
+        self,
+        look: Look,
+        sun_azimuth: float | None = None,
+        sun_elevation: float | None = None,
+        particles: bool = True,
+        tone: str | None = None,
+        exposure: float | None = None,
+    ) -> NDArray[np.uint8]:
+        """The picture (H, W, 3) uint8 sRGB of the frame last drawn by gbuffer(), under a look.
+
+        The other arguments override the look's own: sun angles in radians (azimuth clockwise from where the
+        first camera looks), tone 'standard', 'aces' or 'film', exposure a factor.
+        particles=False empties the air.
+        """
+        scene = self._require_scene()
+        if self._view is None:
+            raise RequestError("light was asked for and no frame is drawn; call gbuffer(frame) first")
+        wanted = {
+            "sun_azimuth": sun_azimuth,
+            "sun_elevation": sun_elevation,
+            "tone": tone,
+            "exposure": exposure,
+        }
+        changes: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
+        if not particles:
+            changes["particles"] = "none"
+        return self._lighting.render(scene, self._frame, self._view, replace(look, **changes), self._reach)
+
+    def _require_scene(self) -> Scene:
+        if self._scene is None:
+            raise RequestError("a frame was asked for and no scene is loaded; call load(scene) first")
+        return self._scene

@@ -1,0 +1,168 @@
+"""The first half of a frame: triangles become supersampled surface textures and the exact G-buffer."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worlds.gpu import Programs, bind, set_uniforms
+from worlds.materials import MAX_MATERIALS, ROW
+from worlds.scene import Scene
+from worlds.viewpoint import Viewpoint, pose_matrices
+
+
+class SurfacePass:
+    """Owns the textures of what is where: samples (width*n, height*n), layers and means (width, height)."""
+
+    def __init__(self, context: Any, programs: Programs, width: int, height: int, samples: int) -> None:
+        self.width, self.height, self.samples = width, height, samples
+        self._context, self._programs = context, programs
+        wide = (width * samples, height * samples)
+        # albedo and finish fit half floats (1e-3); depth and motion do not
+        self._samples = [self._texture(wide, n, t) for n, t in ((4, "f2"), (4, "f4"), (4, "f2"), (2, "f4"))]
+        self._depth = context.depth_texture(wide)
+        self._sample_target = context.framebuffer(self._samples, self._depth)
+        self._colour_target = context.framebuffer(self._samples)
+        self._depth_target = context.framebuffer(depth_attachment=self._depth)
+        self._means = [self._texture((width, height), n, "f4") for n in (4, 4, 4, 2)]
+        self._mean_target = context.framebuffer(self._means)
+        # near then far layer: colour, shape, finish (layers.frag)
+        self.layers = [self._texture((width, height), 4, t) for t in ("f2", "f4", "f2") * 2]
+        self.layer_depth = context.depth_texture((width, height))
+        self._layer_target = context.framebuffer(self.layers, self.layer_depth)
+        self._materials = self._texture((ROW // 4, MAX_MATERIALS), 4, "f4")
+        corners = np.array([-1, -1, 3, -1, -1, 3], np.float32)
+        self._corners = context.buffer(corners.tobytes())
+        self._buffer: Any = None
+        self._draws: list[tuple[Any, Any, int, int]] = []
+        self._full: dict[int, Any] = {}
+
+    def _texture(self, size: tuple[int, int], components: int, dtype: str) -> Any:
+        texture = self._context.texture(size, components, dtype=dtype)
+        texture.filter = (self._context.NEAREST, self._context.NEAREST)
+        texture.repeat_x = texture.repeat_y = False
+        return texture
+
+    def full_screen(self, program: Any) -> Any:
+        """The vertex array that draws `program` over the whole target."""
+        if program.glo not in self._full:
+            self._full[program.glo] = self._context.vertex_array(
+                program, [(self._corners, "2f", "in_corner")]
+            )
+        return self._full[program.glo]
+
+    def load(self, scene: Scene) -> None:
+        """Upload a scene, grouped by pattern kind: a small program each, not one with 20 branches."""
+        self._release()
+        kinds = scene.materials[scene.vertices[::3, 8].astype(int), 0].astype(int)
+        order = np.argsort(kinds, kind="stable")
+        vertices = scene.vertices.reshape(-1, 3, 10)[order].astype(np.float32)
+        self._buffer = self._context.buffer(vertices.tobytes())
+        for kind in np.unique(kinds):
+            first, last = (3 * int(i) for i in np.searchsorted(kinds[order], [kind, kind + 1]))
+            program = self._programs.get("geometry.vert", "geometry.frag", KIND=int(kind))
+            array = self._vertex_array(
+                program, "3f 3f 2f 2f", "in_position", "in_normal", "in_uv", "in_indices"
+            )
+            self._draws.append((program, array, first, last - first))
+        depth_program = self._programs.get("depth.vert", "depth.frag")
+        array = self._vertex_array(depth_program, "3f 20x 2f", "in_position", "in_indices")
+        self._depth_draw = (depth_program, array)
+        table = np.zeros((MAX_MATERIALS, ROW), np.float32)
+        table[: len(scene.materials)] = scene.materials
+        self._materials.write(table.tobytes())
+
+    def _vertex_array(self, program: Any, layout: str, *names: str) -> Any:
+        # names that the compiler dropped become padding
+        parts = [p if not n or n in program else f"{4 * int(p[0])}x" for p, n in _paired(layout, names)]
+        kept = [n for n in names if n in program]
+        return self._context.vertex_array(program, [(self._buffer, " ".join(parts), *kept)])
+
+    def _release(self) -> None:
+        arrays = [array for _, array, _, _ in self._draws]
+        if self._buffer is not None:
+            arrays += [self._depth_draw[1], self._buffer]
+        for thing in arrays:
+            thing.release()
+        self._draws, self._buffer = [], None
+
+    def draw_depth(self, target: Any, view_projection: NDArray[Any], poses: NDArray[Any]) -> None:
+        """Only depth, into any target: the pre-pass and the shadow map."""
+        program, array = self._depth_draw
+        target.use()
+        target.clear(depth=1.0)
+        self._context.enable_only(self._context.DEPTH_TEST)
+        self._context.depth_func = "<="
+        set_uniforms(program, view_projection=view_projection, poses=poses)
+        array.render()
+
+    def draw(self, scene: Scene, frame: int) -> Viewpoint:
+        """Fill the sample textures for one frame, then the layers that lighting reads; returns the camera."""
+        here, earlier = (Viewpoint.of(scene, max(f, 0), self.width / self.height) for f in (frame, frame - 1))
+        poses, previous_poses = (pose_matrices(scene.objects[max(f, 0)]) for f in (frame, frame - 1))
+        self._colour_target.clear()
+        self.draw_depth(self._depth_target, here.view_projection, poses)
+        self._sample_target.use()  # the pre-pass has left its depths here: what is hidden is never shaded
+        uniforms: dict[str, Any] = {
+            "view_projection": here.view_projection,
+            "previous_view_projection": earlier.view_projection,
+            "poses": poses,
+            "previous_poses": previous_poses,
+            "size": (float(self.width * self.samples), float(self.height * self.samples)),
+        }
+        for program, array, first, count in self._draws:
+            set_uniforms(program, **uniforms, **camera_uniforms(here))
+            bind(program, materials=self._materials)
+            array.render(vertices=count, first=first)
+        self._draw_layers()
+        self._resolve(here, earlier)
+        return here
+
+    def _draw_layers(self) -> None:
+        program = self._programs.get("full.vert", "layers.frag")
+        self._layer_target.use()
+        self._context.enable_only(self._context.DEPTH_TEST)
+        self._context.depth_func = "1"  # always pass, and write
+        colours, shapes, finishes, _ = self._samples
+        set_uniforms(program, samples=self.samples)
+        bind(program, colours=colours, shapes=shapes, finishes=finishes)
+        self.full_screen(program).render()
+
+    def _resolve(self, here: Viewpoint, earlier: Viewpoint) -> None:
+        program = self._programs.get("full.vert", "resolve.frag")
+        self._mean_target.use()
+        self._context.enable_only(self._context.NOTHING)
+        set_uniforms(
+            program,
+            samples=self.samples,
+            height=self.height,
+            world_to_camera=here.world_to_camera,
+            sky_turn=earlier.world_to_camera @ here.world_to_camera.T,
+            tangent=here.tangent,
+            pixels=(float(self.width), float(self.height)),
+        )
+        bind(program, **dict(zip(("colours", "shapes", "finishes", "motions"), self._samples, strict=True)))
+        self.full_screen(program).render()
+
+    def read(self) -> tuple[NDArray[np.float32], ...]:
+        """The frame last drawn, as resolve.frag says: (H, W, 4) colour, shape, finish, (H, W, 2) motion."""
+        shape = (self.height, self.width, -1)
+        return tuple(np.frombuffer(t.read(), np.float32).reshape(shape) for t in self._means)
+
+
+def _paired(layout: str, names: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Each part of a buffer layout with its attribute's name; padding gets none."""
+    left = iter(names)
+    return [(part, "" if part.endswith("x") else next(left)) for part in layout.split()]
+
+
+def camera_uniforms(view: Viewpoint) -> dict[str, Any]:
+    """The camera as the shaders name it."""
+    right, up, forward = (tuple(map(float, axis)) for axis in view.axes)
+    return {
+        "eye": tuple(map(float, view.eye)),
+        "right": right,
+        "up": up,
+        "forward": forward,
+        "tangent": view.tangent,
+    }
