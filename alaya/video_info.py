@@ -25,10 +25,10 @@ class VideoInfo:
     """A clip as it will be read: a video file, one image, or a folder of images.
 
     `num_frames` is what the file holds; `declared_frames` is what it claims, more if the file is cut short.
-    `height` and `width` are after rotation. `timestamps` are seconds from the first frame, None when the rate
-    is constant. `start` is the first frame's time on the file's own clock, which its audio shares. `rotation`
-    is the anticlockwise turn in degrees applied on reading; `notes` are sentences for a person. `ticks` are the
-    frames' presentation times in the stream's own unit, None where the file gives none.
+    `height` and `width` are after rotation, `rotation` is the anticlockwise turn in degrees applied on reading.
+    `timestamps` are seconds from the first frame, None when the rate is constant. `start` is the first frame's
+    time on the file's own clock, which its audio shares. `notes` are sentences for a person. `files` are an
+    image clip's files; `ticks` a video's times in its stream's unit, None where they are not given or doubled.
     """
 
     path: Path

@@ -1,6 +1,6 @@
 """Makers of test media: charts, clips whose frames carry their number, and every oddity a player accepts.
 
-All of it is written with PyAV itself and numpy, never with alaya, so that a test compares two independent ways.
+All of it is made with PyAV and numpy alone, never with alaya: a test compares two independent ways.
 """
 
 from fractions import Fraction
@@ -19,32 +19,18 @@ def colour_chart(height=256, width=384):
     """(H, W, 3) uint8: 24 flat patches in 4 rows of 6, greys and saturated colours among them."""
     rng = np.random.default_rng(24)
     colours = rng.integers(0, 256, (24, 3))
-    colours[:8] = [
-        [255, 0, 0],
-        [0, 255, 0],
-        [0, 0, 255],
-        [255, 255, 255],
-        [0, 0, 0],
-        [200, 40, 30],
-        [18] * 3,
-        [128] * 3,
-    ]
+    colours[:5] = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0]]
+    colours[5:8] = [[200, 40, 30], [18, 18, 18], [128, 128, 128]]
     rows, columns = np.arange(height) * 4 // height, np.arange(width) * 6 // width
     return colours[rows[:, None] * 6 + columns[None]].astype(np.uint8)
 
 
 def patch_means(picture):
     """(24, 3) float: the mean of the middle of each patch of a chart."""
-    height, width = picture.shape[0] // 4, picture.shape[1] // 6
-    inner = [
-        picture[
-            r * height + height // 4 : (r + 1) * height - height // 4,
-            c * width + width // 4 : (c + 1) * width - width // 4,
-        ]
-        for r in range(4)
-        for c in range(6)
-    ]
-    return np.stack([patch.reshape(-1, 3).mean(0) for patch in inner])
+    patches = picture.reshape(4, picture.shape[0] // 4, 6, picture.shape[1] // 6, 3).swapaxes(1, 2)
+    height, width = patches.shape[2:4]
+    inner = patches[:, :, height // 4 : height - height // 4, width // 4 : width - width // 4]
+    return inner.mean((2, 3)).reshape(24, 3)
 
 
 def numbered_frame(index, height=48, width=64):
@@ -82,7 +68,7 @@ def write_clip(
     full_range=False,
     tag=True,
 ):
-    """Write an iterable of (H, W, 3) uint8 (or uint16) frames; `ticks` gives variable times in units of `tick`."""
+    """Write an iterable of (H, W, 3) uint8 (or uint16) frames; `ticks` are variable times in units of `tick`."""
     options = (
         {"crf": "12", "preset": "ultrafast"} if codec == "libx264" and options is None else options or {}
     )
@@ -153,7 +139,7 @@ def exact_yuv(rgb, matrix=1, full_range=False, bits=8):
 
 
 def exact_rgb(frame, matrix=1, full_range=False):
-    """(H, W, 3) float in 0..255 from a decoded 8-bit YUV frame, by the formulas of H.273 and nearest chroma."""
+    """(H, W, 3) float in 0..255 from a decoded 8-bit YUV frame by the formulas of H.273."""
     planes = [plane_array(plane).astype(float) for plane in frame.planes]
     height, width = planes[0].shape
     rows, columns = np.arange(height), np.arange(width)
@@ -183,7 +169,7 @@ def audio_packets(path):
 
 
 def exact_frame(rgb, pixel_format, matrix=1, full_range=False):
-    """A YUV frame of even size whose codes are computed by `exact_yuv`; chroma is taken from the first pixels."""
+    """A YUV frame of even size whose codes are computed by `exact_yuv`, chroma from the first pixels."""
     frame = av.VideoFrame(rgb.shape[1], rgb.shape[0], pixel_format)
     bits = frame.format.components[0].bits
     for plane, code in zip(frame.planes, exact_yuv(rgb, matrix, full_range, bits), strict=True):
