@@ -5,6 +5,7 @@ PYTHON ?= python3.11
 CUDA ?= 0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 STYLES ?= snowy_winter cyberpunk_neon
+CREDIT := SuperTuxKart, supertuxkart.net, CC-BY-SA 4.0
 
 BIN := .venv/bin
 STAMP := .venv/.setup-cuda$(CUDA)
@@ -31,13 +32,14 @@ endif
 	touch $@
 
 demo: setup
-	$(BIN)/alaya render --input demo/hacienda.mp4 $(foreach s,$(STYLES),--style $(s)) --output outputs/demo
+	$(BIN)/alaya render --input demo/hacienda.mp4 $(foreach s,$(STYLES),--style $(s)) --output outputs/demo \
+		--credit "$(CREDIT)"
 	@echo
 	@echo "The restyled videos:"; ls -1 outputs/demo/edits/*.mp4
 	@echo "The five G-buffers, one folder each:"; ls -1d outputs/demo/albedo outputs/demo/normal outputs/demo/depth \
 		outputs/demo/roughness outputs/demo/metallic
 	@echo "Everything on one page:"; ls -1 outputs/demo/report.html
-	@echo "Clip and pictures: CC-BY-SA 4.0, SuperTuxKart, supertuxkart.net"
+	@echo "Clip and pictures: $(CREDIT)"
 
 test: setup
 	$(BIN)/python -m pytest

@@ -49,7 +49,7 @@ def verbs_of(words):
 
 @pytest.mark.parametrize("words", ALAYA, ids=" ".join)
 def test_alaya_command_has_the_options_used(words):
-    known = set(re.findall(r"--[a-z][a-z-]*", help_of(*verbs_of(words))))
+    known = set(re.findall(r"--[a-z][a-z_-]*", help_of(*verbs_of(words))))
     used = {word.split("=")[0] for word in words if word.startswith("--")}
     assert used - known == set()
 
