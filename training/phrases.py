@@ -1,8 +1,8 @@
 """The lexicon that the text encoder is trained on, and a seeded sampler of what a person might type.
 
 `training/phrases/<look>.toml` holds whole phrases and single words for each look, `common.toml` what may
-stand around them: templates, filler, captions of unrelated content. The sampler mixes them so that neither the
-wording nor the content of a prompt ("a kart racing past adobe walls") tells the look, but its light and weather.
+stand around them: templates, filler, captions of unrelated content. The sampler mixes them, so that the light
+and the weather tell the look, but neither the wording nor the content ("a kart racing past adobe walls").
 """
 
 import tomllib
