@@ -73,7 +73,7 @@ def shared_share(first, second):
 
 def opens_with_a_sentence(source):
     opening = (ast.get_docstring(ast.parse(source)) or "").strip().split("\n\n")[0]
-    return opening.endswith((".", ":")) and len(opening.split()) >= 3
+    return opening.endswith((".", ":", "?")) and len(opening.split()) >= 3
 
 
 def module_name(path):
