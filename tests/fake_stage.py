@@ -20,6 +20,7 @@ class FakeScene:
     rolls: np.ndarray
     fov: float = 60.0
     fps: float = 24.0
+    indoor: bool = False
 
 
 def build_scene(seed, family, num_frames):
@@ -61,7 +62,7 @@ class FakeRenderer:
         return np.rint(lit * 255).astype(np.uint8)
 
 
-def random_lighting(rng):
+def random_lighting(rng, indoor):
     return rng.uniform(0.5, 1.0), {"gain": rng.uniform(0.5, 1.0)}
 
 

@@ -83,7 +83,7 @@ def test_extremes_of_the_codes():
 def test_pictures_hold_particles_for_inverse_inputs_only(reader):
     rng = np.random.default_rng(make.scene_seed("train", 7, 4))
     rng.choice(4, 2, replace=False)
-    look, options = fake_stage.random_lighting(rng)
+    look, options = fake_stage.random_lighting(rng, indoor=False)
     albedo = drawn(reader, 4, 1)["albedo"]
     lit = np.rint(255 * np.clip(albedo * look * options["gain"] + 0.1, 0, 1))
     assert np.array_equal(reader.shards.clip(4, "inverse_rgb")[0, 1], lit)

@@ -49,13 +49,14 @@ class Stage:
     """(seed, family, num_frames) -> Scene"""
     renderer: Callable[[int, int, int], Any]
     """(width, height, supersample) -> Renderer"""
-    random_lighting: Callable[[np.random.Generator], tuple[Any, dict[str, Any]]]
-    """(rng) -> (Look, the options of Renderer.light)"""
+    random_lighting: Callable[[np.random.Generator, bool], tuple[Any, dict[str, Any]]]
+    """(rng, indoor) -> (Look, the options of Renderer.light)"""
 
 
 def worlds_stage() -> Stage:
     """Give the scenes, renderer and looks of this package; loads moderngl."""
-    from worlds.looks import LOOKS, random_lighting
+    from worlds.looks import LOOKS
+    from worlds.random_light import random_lighting
     from worlds.renderer import Renderer
     from worlds.scene import FAMILIES, HELD_OUT_FAMILIES, build_scene
 
@@ -178,10 +179,10 @@ def draw_clip(host: Stage, renderer: Any, info: DatasetInfo, index: int) -> dict
     family = (index + info.seed) % len(info.families)
     rng = np.random.default_rng(scene_seed(info.split, info.seed, index))
     targets = np.sort(rng.choice(len(info.looks), info.targets, replace=False))
-    lightings = [host.random_lighting(rng) for _ in range(info.lightings)]
+    scene, seed = _seen_scene(host, renderer, info, index, info.families[family])
+    lightings = [host.random_lighting(rng, scene.indoor) for _ in range(info.lightings)]
     shots = [(look, dict(particles=True) | options) for look, options in lightings]
     shots += [(host.looks[info.looks[look]], dict(particles=False)) for look in targets]
-    scene, seed = _seen_scene(host, renderer, info, index, info.families[family])
     frames = [_draw_frame(renderer, frame, shots) for frame in range(info.num_frames)]
     clip: dict[str, np.ndarray | int] = {
         key: np.stack([coded[key] for coded, _ in frames]) for key in frames[0][0]
