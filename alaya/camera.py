@@ -15,6 +15,7 @@ from alaya.strict_json import as_text, check_keys, load_object
 SCHEMA = "alaya.camera/1"
 CAMERA_NAME = "camera.json"
 ORTHONORMAL_TOLERANCE = 1e-3
+DIRECTX = np.array([1, -1, 1], np.float32)
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,23 @@ class CameraPath:
 
     def _rotation(self, index: int) -> np.ndarray:
         return self.rotations[index if len(self.rotations) > 1 else 0].astype(np.float32)
+
+
+def normals_out(normal: np.ndarray, space: str, camera: CameraPath | None, index: int) -> np.ndarray:
+    """Turn normals (H, W, 3) of frame `index` from our camera space (OpenGL) to `space`.
+
+    `camera-directx` flips y; `world` needs the camera.
+    """
+    if space == "camera-directx":
+        return normal * DIRECTX
+    return camera.to_world(normal, index) if space == "world" and camera else normal
+
+
+def normals_in(normal: np.ndarray, space: str, camera: CameraPath | None, index: int) -> np.ndarray:
+    """Undo `normals_out`."""
+    if space == "camera-directx":
+        return normal * DIRECTX
+    return camera.to_camera(normal, index) if space == "world" and camera else normal
 
 
 def _rotations(value: Any, where: str) -> np.ndarray:

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-
-import numpy as np
 
 from alaya.camera import CAMERA_NAME, CameraPath
 from alaya.clip_info import ClipInfo, DepthInfo
+from alaya.clip_reader import ClipReader
 from alaya.clip_writer import INFO_NAME, ClipWriter
-from alaya.codes import (
-    LOSSY_DEPTH,
-    PNG8_DEPTH,
-    PNG_DEPTH,
-    RELATIVE_RANGE,
-    VIDEO_DEPTH,
-    DepthScale,
-    decode_channel,
-    decode_depth,
-)
+from alaya.codes import RELATIVE_RANGE
 from alaya.errors import ClipError
-from alaya.exr import read_exr
-from alaya.gbuffer import CHANNEL_WIDTH, CHANNELS, GBuffer, check_numbers
-from alaya.layouts import ExrLayout, Layout, PictureLayout, VideoLayout, find_layout
+from alaya.gbuffer import CHANNELS
+from alaya.layout_search import find_layout
+from alaya.layouts import ExrLayout, Layout
 
 __all__ = ["ClipInfo", "ClipReader", "ClipWriter", "open_clip"]
 
@@ -57,7 +45,9 @@ def open_clip(
             f"{folder}: not complete (writing was interrupted); run the command that makes it again"
         )
     layout = find_layout(folder, own.format if own else None)
-    info = own or foreign_info(layout, normal_space or "camera-opengl")
+    camera_path = camera or folder / CAMERA_NAME
+    turns = CameraPath.load(camera_path) if camera or camera_path.is_file() else None
+    info = own or foreign_info(layout, normal_space or stated_space(layout, turns is not None))
     counts = {name: count for name, count in layout.counts().items() if name in info.channels}
     if own is not None and own.complete:
         _check_against_info(folder, own, counts)
@@ -68,9 +58,19 @@ def open_clip(
         )
     if own is not None and not own.complete:
         info = replace(own, frames=min(counts.values()), timestamps=None)
-    camera_path = camera or folder / CAMERA_NAME
-    path = CameraPath.load(camera_path) if camera or camera_path.is_file() else None
-    return ClipReader(folder, info, layout, path, foreign=own is None)
+    return ClipReader(folder, info, layout, turns, foreign=own is None)
+
+
+def stated_space(layout: Layout, camera_known: bool) -> str:
+    """What the normals of a clip without clip.json are: as its EXR header says, world for Blender's pass.
+
+    Blender's normals can be turned into camera space only where a camera file lies beside them; without it
+    they are taken as they are, and `ClipReader.notes` says so.
+    """
+    if isinstance(layout, ExrLayout) and layout.normal_space:
+        return layout.normal_space
+    blender = isinstance(layout, ExrLayout) and layout.from_blender
+    return "world" if blender and camera_known else "camera-opengl"
 
 
 def foreign_info(layout: Layout, normal_space: str) -> ClipInfo:
@@ -87,7 +87,7 @@ def foreign_info(layout: Layout, normal_space: str) -> ClipInfo:
         channels=tuple(name for name in CHANNELS if name in counts),
         format=layout.format,
         normal_space=normal_space,
-        depth=DepthInfo("metric_m") if isinstance(layout, ExrLayout) else depth,
+        depth=DepthInfo(layout.depth_kind) if isinstance(layout, ExrLayout) else depth,
         complete=True,
     )
 
@@ -101,186 +101,3 @@ def _check_against_info(folder: Path, info: ClipInfo, counts: dict[str, int]) ->
                 f"{folder}: {counts[name]} frames of {name}, but {INFO_NAME} says {info.frames};"
                 " make this clip again"
             )
-
-
-@dataclass
-class ClipReader:
-    """An open clip. `read` gives G-buffers by frame ranges; only those frames are in memory.
-
-    Attributes:
-        folder: where the clip lies.
-        info: its clip.json, or what could be found out of a foreign clip.
-        layout: how it is stored.
-        camera: the camera's turns, if known.
-        foreign: True if the clip has no clip.json.
-        adjusted: values of foreign EXR files that lay outside [0, 1] and were clamped, by channel.
-    """
-
-    folder: Path
-    info: ClipInfo
-    layout: Layout
-    camera: CameraPath | None = None
-    foreign: bool = False
-
-    def __post_init__(self) -> None:
-        self.adjusted: dict[str, int] = dict.fromkeys(CHANNELS, 0)
-        if self.info.normal_space == "world" and "normal" in self.info.channels:
-            if self.camera is None:
-                raise ClipError(
-                    f"{self.folder}: normals are in world space;"
-                    f" put the camera's turns beside them in {CAMERA_NAME}"
-                )
-            self.camera.check_frames(self.info.frames, str(self.folder / CAMERA_NAME))
-
-    def __len__(self) -> int:
-        return self.info.frames
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """The channels the clip holds."""
-        return self.info.channels
-
-    def missing(self) -> tuple[str, ...]:
-        """The channels the clip lacks."""
-        return tuple(name for name in CHANNELS if name not in self.info.channels)
-
-    def read(self, start: int = 0, stop: int | None = None) -> GBuffer:
-        """Read frames [start, stop) of all five channels; ClipError says which one the clip lacks."""
-        if self.missing():
-            raise ClipError(
-                f"{self.folder}: has no {' and no '.join(self.missing())} (only {', '.join(self.channels)});"
-                " make a clip with all five channels"
-            )
-        return GBuffer.from_channels(self.read_channels(start, stop))
-
-    def read_channels(
-        self, start: int = 0, stop: int | None = None, names: Iterable[str] | None = None
-    ) -> dict[str, np.ndarray]:
-        """Read frames [start, stop) of some channels (None: all there are): name to (T, H, W, C) float32."""
-        stop = len(self) if stop is None else stop
-        wanted = tuple(names) if names is not None else self.channels
-        for name in wanted:
-            if name not in self.channels:
-                raise ClipError(f"{self.folder}: has no {name}, only {', '.join(self.channels)}")
-        if not 0 <= start < stop <= len(self):
-            raise ClipError(f"{self.folder}: frames {start}:{stop} are not within its {len(self)} frames")
-        arrays = {
-            name: np.empty((stop - start, self.info.height, self.info.width, CHANNEL_WIDTH[name]), np.float32)
-            for name in wanted
-        }
-        for i in range(start, stop):
-            frame = self._read_frame(i, wanted)
-            for name in wanted:
-                arrays[name][i - start] = frame[name]
-        return arrays
-
-    def close(self) -> None:
-        """Close files that are held open."""
-        self.layout.close()
-
-    def __enter__(self) -> ClipReader:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _read_frame(self, index: int, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-        """One frame of the contract: name to (H, W, C) float32, background by depth where the clip has it."""
-        read = names if "depth" in names or "depth" not in self.channels else (*names, "depth")
-        if isinstance(self.layout, ExrLayout):
-            frame = self._exr_frame(self.layout, index, read)
-        else:
-            frame = self._coded_frame(self.layout, index, read)
-        if "normal" in frame:
-            frame["normal"] = self._camera_normal(frame["normal"], index)
-        return frame
-
-    def _camera_normal(self, normal: np.ndarray, index: int) -> np.ndarray:
-        if self.info.normal_space == "camera-directx":
-            return normal * np.array([1, -1, 1], np.float32)
-        if self.info.normal_space == "world" and self.camera is not None:
-            return self.camera.to_camera(normal, index)
-        return normal
-
-    def _coded_frame(
-        self, layout: PictureLayout | VideoLayout, index: int, names: tuple[str, ...]
-    ) -> dict[str, np.ndarray]:
-        codes = layout.frame_codes(index, names)
-        for name, picture in codes.items():
-            self._check_size(picture, layout.where(name, index))
-            codes[name] = fit_width(name, picture, layout.where(name, index))
-        frame, foreground = {}, None
-        limits = self.info.depth.limits
-        if "depth" in codes:
-            if limits is None:
-                raise ClipError(f"{self.folder}: depth near and far are not known")
-            frame["depth"] = decode_depth(codes["depth"], limits, self._depth_scale(codes["depth"]))
-            foreground = np.isfinite(frame["depth"][..., 0])
-        return frame | {n: decode_channel(n, c, foreground) for n, c in codes.items() if n != "depth"}
-
-    def _depth_scale(self, codes: np.ndarray) -> DepthScale:
-        if self.layout.lossy:
-            own_video = self.info.format == "mp4" and not self.foreign
-            return VIDEO_DEPTH if own_video else LOSSY_DEPTH[codes.dtype.type]
-        return PNG8_DEPTH if codes.dtype == np.uint8 else PNG_DEPTH
-
-    def _exr_frame(self, layout: ExrLayout, index: int, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-        arrays = read_exr(layout.files[index])
-        frame: dict[str, np.ndarray] = {}
-        for name in names:
-            where = layout.where(name, index)
-            if name not in arrays:
-                raise ClipError(f"{layout.files[index]}: {name} is missing from this frame")
-            self._check_size(arrays[name], where)
-            check_numbers(name, arrays[name][None], where)
-            frame[name] = arrays[name]
-        if "depth" in frame and frame["depth"].min() <= 0:
-            raise ClipError(
-                f"{layout.where('depth', index)}: depth must be above 0, lowest {frame['depth'].min():g}"
-            )
-        mask = np.isfinite(frame["depth"]) if "depth" in frame else None
-        return {name: self._tidy(name, values, mask) for name, values in frame.items()}
-
-    def _tidy(self, name: str, values: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-        """Normalise normals, clamp (and count) what filtering pushed out of [0, 1], clear the background."""
-        if name == "depth":
-            return values
-        if name == "normal":
-            length = np.linalg.norm(values, axis=-1, keepdims=True)
-            values = values / np.maximum(length, np.float32(1e-6))
-        else:
-            self.adjusted[name] += int(np.count_nonzero((values < 0) | (values > 1)))
-            values = np.clip(values, 0, 1)
-        return values if mask is None else np.where(mask, values, np.float32(0))
-
-    def _check_size(self, picture: np.ndarray, where: str) -> None:
-        height, width = picture.shape[:2]
-        if (height, width) != (self.info.height, self.info.width):
-            raise ClipError(
-                f"{where}: {width}x{height} pixels, expected {self.info.width}x{self.info.height}"
-                " as in the other frames"
-            )
-
-
-def fit_width(name: str, picture: np.ndarray, where: str) -> np.ndarray:
-    """Bring a picture to its channel's width: grey albedo is repeated, an RGB scalar averaged.
-
-    Args:
-        name: channel name.
-        picture: (H, W, 1 or 3) unsigned integers.
-        where: the file, for the message.
-
-    Returns:
-        (H, W, C) of the same type.
-    """
-    wanted, width = CHANNEL_WIDTH[name], picture.shape[-1]
-    if wanted == width:
-        return picture
-    if name == "albedo":
-        return np.repeat(picture, 3, axis=-1)
-    if wanted == 3:
-        raise ClipError(f"{where}: {name} is grey, expected three channels")
-    mean = (picture.astype(np.uint32).sum(axis=-1, keepdims=True) + 1) // 3
-    return mean.astype(picture.dtype)

@@ -178,6 +178,9 @@ def check_info(info: ClipInfo, where: str) -> None:
     if info.timestamps is not None:
         check_timestamps(info.timestamps, info.frames, where)
     _check_depth(info, where)
+    audio = info.source.audio
+    if audio is not None and (not audio or audio.startswith(".") or any(mark in audio for mark in "/\\:\0")):
+        raise ClipError(f"{where}: source.audio must be the name of a file beside it, got {audio[:60]!r}")
     if info.seed is not None:
         as_int(info.seed, "seed", where, -(1 << 63), (1 << 64) - 1)
     try:

@@ -11,6 +11,7 @@ from types import TracebackType
 
 import numpy as np
 
+from alaya.camera import CAMERA_NAME, CameraPath, normals_out
 from alaya.clip_info import ClipInfo
 from alaya.codes import encode_channel
 from alaya.errors import ClipError, RequestError
@@ -23,7 +24,7 @@ from alaya.png16 import encode_png16
 INFO_NAME = "clip.json"
 # What may lie in a clip's folder beside its frames: a run keeps its edits, report and journal there.
 COMPANIONS = {
-    *(".alaya", "edits", "previews", "report.html", "audio.mka", "camera.json"),
+    *(".alaya", "edits", "previews", "report.html", "audio.mka", CAMERA_NAME),
     *("diffuse_albedo", "specular_albedo"),
 }
 FRAME_FILES = re.compile(r"frame[._](\d+)\.(png|exr)")
@@ -43,7 +44,15 @@ class ClipWriter:
         written: frames on disk.
     """
 
-    def __init__(self, folder: Path, info: ClipInfo, *, overwrite: bool = False, start: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        info: ClipInfo,
+        *,
+        overwrite: bool = False,
+        start: int = 0,
+        camera: CameraPath | None = None,
+    ) -> None:
         """Prepare the folder.
 
         Args:
@@ -51,13 +60,22 @@ class ClipWriter:
             info: what clip.json will say; `info.format` decides how frames are stored.
             overwrite: write into such a folder too. Only a clip's own files are ever removed.
             start: go on with an interrupted clip at this frame (png and exr); frames before it are kept.
+            camera: the camera's turns, stored beside the frames; needed if `info.normal_space` is `world`.
+                What is written is always given in our camera space and turned here.
         """
         self.folder = Path(folder)
         self.info = replace(info, complete=False)
         self.clamped = {"near": 0, "far": 0}
         self.written = start
+        self._camera = camera
+        if info.normal_space == "world" and camera is None:
+            raise RequestError(f"{folder}: normals in world space need a camera file; add --camera FILE")
+        if camera is not None:
+            camera.check_frames(info.frames, str(folder))
         prepare_folder(self.folder, self.info, overwrite, start)
         atomic_write(self.folder / INFO_NAME, self.info.to_json())
+        if camera is not None:
+            atomic_write(self.folder / CAMERA_NAME, camera.to_json())
         self._pool = ThreadPoolExecutor(WRITER_THREADS, thread_name_prefix="clip")
         self._videos = Mp4Files(self.folder, self.info) if info.format == "mp4" else None
 
@@ -74,6 +92,8 @@ class ClipWriter:
         count = len(next(iter(arrays.values())))
         self._check(arrays, count)
         self._count_clamped(arrays.get("depth"))
+        if "normal" in arrays and self.info.normal_space != "camera-opengl":
+            arrays["normal"] = self._turned(arrays["normal"])
         if self._videos is not None:
             for i in range(count):
                 self._videos.write({name: array[i] for name, array in arrays.items()})
@@ -118,6 +138,12 @@ class ClipWriter:
         for error in errors:
             if error is not None:
                 raise error
+
+    def _turned(self, normal: np.ndarray) -> np.ndarray:
+        space = self.info.normal_space
+        return np.stack(
+            [normals_out(frame, space, self._camera, self.written + i) for i, frame in enumerate(normal)]
+        )
 
     def _write_png(self, arrays: Mapping[str, np.ndarray], i: int) -> list[Callable[[], None]]:
         name_of_frame = f"frame_{self.written + i:06d}.png"
