@@ -1,62 +1,23 @@
 """The weather that a one-step network cannot draw: particles put over the picture, before what is farther.
 
-Rain, storm, snow, bubbles, glowing motes, stars and blown dust. The strength follows the look's probability;
-what is drawn is fixed by the seed and the absolute time in seconds, so windows and resumed runs agree.
+Rain, storm, snow, bubbles, glowing motes, stars, falling leaves and blown dust. The strength follows the
+look's probability; what is drawn is fixed by the seed and the absolute time in seconds, so windows and resumed
+runs agree. No camera is known here: particles fall in front of it, and stars stand still in the frame.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from editing.particles import FOCAL, Floats, Ints, Particles, Touch, chance, discs, falling, streaks, sway
-
-Picture = NDArray[np.float32]
-Piece = tuple[Ints, Floats]  # pixels, and the cover or light that each gets
+from editing.brush import Frame, Layer, Picture, Piece, add_light, blend, in_front, visible_size
+from editing.particles import FOCAL, Floats, Particles, Touch, chance, discs, falling, streaks, sway
 
 VEIL_WAVES, VEIL_METRES, VEIL_ALPHA = 9, 12.0, 0.3  # the banks of a dust storm
 SHUTTER = 1 / 48  # seconds of motion that one frame shows
 MEDIAN_METRES = 12.0  # what the median of a clip's relative depth is taken for
 WEAKEST, FULL = 0.25, 0.75  # look probabilities where particles begin, and where all of them are there
-BASE_ASPECT = 16 / 9  # the counts below are for a frame of this shape
-
-
-@dataclass(frozen=True)
-class Layer:
-    """Particles at about one depth."""
-
-    depth: float  # metres
-    count: int
-    size: float  # radius or half thickness in metres
-    alpha: float
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What an effect needs to know of the picture it is put on."""
-
-    rgb: Picture  # (H, W, 3), written in place
-    depth: NDArray[np.float32]  # (H, W) metres, inf = sky
-    light: float  # how bright the picture is on the whole, 0..1
-    time: float  # seconds
-    seed: int
-    strength: float  # 0..1
-
-    @property
-    def height(self) -> int:
-        """Rows."""
-        return self.rgb.shape[0]
-
-    @property
-    def width(self) -> int:
-        """Columns."""
-        return self.rgb.shape[1]
-
-    def count(self, layer: Layer) -> int:
-        """How many of a layer's particles are there, by the strength and the frame's shape."""
-        return round(layer.count * self.strength * self.width / self.height / BASE_ASPECT)
-
 
 RAIN = (Layer(1.5, 55, 0.0022, 0.36), Layer(4, 300, 0.0034, 0.42), Layer(10, 800, 0.005, 0.38))
 STORM = (Layer(1.5, 80, 0.0024, 0.34), Layer(4, 400, 0.0036, 0.40), Layer(10, 1000, 0.0055, 0.36))
@@ -65,6 +26,8 @@ BUBBLES = (Layer(1.5, 16, 0.02, 0.7), Layer(4, 90, 0.026, 0.75), Layer(10, 200, 
 PLANKTON = (Layer(1.5, 60, 0.0022, 0.25), Layer(4, 300, 0.004, 0.28))
 MOTES = (Layer(1.5, 14, 0.007, 0.55), Layer(4, 75, 0.0125, 0.95), Layer(10, 170, 0.02, 0.95))
 DUST = (Layer(1.5, 60, 0.003, 0.2), Layer(4, 300, 0.0045, 0.32), Layer(10, 800, 0.007, 0.32))
+LEAVES = (Layer(1.5, 2, 0.022, 0.8), Layer(4, 9, 0.034, 0.9), Layer(10, 22, 0.05, 0.9))  # of each colour
+LEAF_COLOURS = ((0.86, 0.45, 0.12), (0.72, 0.22, 0.1), (0.9, 0.66, 0.2))
 STARS = Layer(1e9, 420, 0.0, 0.9)
 
 
@@ -118,11 +81,11 @@ def _fall_of_rain(frame: Frame, layers: tuple[Layer, ...], speed: float, wind: f
     pieces: list[Piece] = []
     for layer, p in _layers(frame, layers, speed, wind):
         length = speed * SHUTTER * FOCAL / p.depth * frame.height
-        sigma, alpha = _visible(layer.size * FOCAL / layer.depth * frame.height, layer.alpha)
+        sigma, alpha = visible_size(layer.size * FOCAL / layer.depth * frame.height, layer.alpha)
         touch = streaks(p, length, wind / speed, float(sigma), frame.height, frame.width)
         vary = 0.5 + 0.5 * p.life
-        pieces.append(_piece(frame, p, touch, touch.weight * vary[touch.owner] * alpha))
-    _blend(frame, pieces, tint)
+        pieces.append(in_front(frame, p, touch, touch.weight * vary[touch.owner] * alpha))
+    blend(frame, pieces, tint)
 
 
 def _snow(frame: Frame) -> None:
@@ -130,14 +93,14 @@ def _snow(frame: Frame) -> None:
     pieces: list[Piece] = []
     for layer, p in _layers(frame, SNOW, speed=1.3, wind=0.35):
         across, down = sway(frame.seed, p.number, frame.time, 4.0)
-        p = Particles(p.x + 0.14 * across / p.depth, p.y + 0.05 * down / p.depth, p.depth, p.number, p.life)
+        p = replace(p, x=p.x + 0.14 * across / p.depth, y=p.y + 0.05 * down / p.depth)
         size = layer.size * (0.55 + 0.9 * p.life**2)
-        radius, alpha = _visible(size * FOCAL / p.depth * frame.height, layer.alpha)
+        radius, alpha = visible_size(size * FOCAL / p.depth * frame.height, layer.alpha)
         touch, dx, dy = discs(p, radius, 1.9, frame.height, frame.width)
         # near flakes are out of focus: a flat soft disc; far ones a plain dot
         flat = 1 / (1 + (np.hypot(dx, dy) / 0.95) ** (6 if layer.depth < 2 else 4))
-        pieces.append(_piece(frame, p, touch, flat * alpha[touch.owner]))
-    _blend(frame, pieces, tint)
+        pieces.append(in_front(frame, p, touch, flat * alpha[touch.owner]))
+    blend(frame, pieces, tint)
 
 
 def _bubbles(frame: Frame) -> None:
@@ -145,15 +108,17 @@ def _bubbles(frame: Frame) -> None:
     pieces: list[Piece] = []
     for layer, p in _layers(frame, BUBBLES, speed=-0.32, wind=0.0):
         across, _ = sway(frame.seed, p.number, frame.time, 1.6)
-        p = Particles(p.x + 0.03 * across / p.depth, p.y, p.depth, p.number, p.life)
+        p = replace(p, x=p.x + 0.03 * across / p.depth)
         size = layer.size * (0.35 + 0.65 * p.life**2)
-        radius, alpha = _visible(size * FOCAL / p.depth * frame.height, layer.alpha)
+        radius, alpha = visible_size(size * FOCAL / p.depth * frame.height, layer.alpha)
         touch, dx, dy = discs(p, radius, 1.5, frame.height, frame.width)
         rim = np.exp(-(((np.hypot(dx, dy) - 0.85) / 0.2) ** 2)) * (0.75 - 0.35 * dy)
         glint = np.exp(-(((dx + 0.38) / 0.22) ** 2) - ((dy + 0.42) / 0.2) ** 2)
         inner = 0.07 * (np.hypot(dx, dy) < 0.85)
-        pieces.append(_piece(frame, p, touch, np.clip(rim * 0.7 + glint + inner, 0, 1) * alpha[touch.owner]))
-    _blend(frame, pieces, tint)
+        pieces.append(
+            in_front(frame, p, touch, np.clip(rim * 0.7 + glint + inner, 0, 1) * alpha[touch.owner])
+        )
+    blend(frame, pieces, tint)
 
 
 def _plankton(frame: Frame) -> None:
@@ -161,11 +126,11 @@ def _plankton(frame: Frame) -> None:
     pieces: list[Piece] = []
     for layer, p in _layers(frame, PLANKTON, speed=0.03, wind=0.05):
         across, down = sway(frame.seed + 7, p.number, frame.time, 7.0)
-        p = Particles(p.x + 0.08 * across / p.depth, p.y + 0.08 * down / p.depth, p.depth, p.number, p.life)
-        radius, alpha = _visible(layer.size * FOCAL / p.depth * frame.height, layer.alpha)
+        p = replace(p, x=p.x + 0.08 * across / p.depth, y=p.y + 0.08 * down / p.depth)
+        radius, alpha = visible_size(layer.size * FOCAL / p.depth * frame.height, layer.alpha)
         touch, dx, dy = discs(p, radius, 2.5, frame.height, frame.width)
-        pieces.append(_piece(frame, p, touch, np.exp(-(dx * dx + dy * dy)) * alpha[touch.owner]))
-    _blend(frame, pieces, tint)
+        pieces.append(in_front(frame, p, touch, np.exp(-(dx * dx + dy * dy)) * alpha[touch.owner]))
+    blend(frame, pieces, tint)
 
 
 def _underwater(frame: Frame) -> None:
@@ -178,9 +143,11 @@ def _fantasy(frame: Frame) -> None:
     pieces: list[Piece] = []
     for layer, p in _layers(frame, MOTES, speed=-0.07, wind=0.03):
         across, down = sway(frame.seed, p.number, frame.time, 6.0)
-        p = Particles(p.x + 0.3 * across / p.depth, p.y + 0.2 * down / p.depth, p.depth, p.number, p.life)
+        p = replace(p, x=p.x + 0.3 * across / p.depth, y=p.y + 0.2 * down / p.depth)
         pulse = 0.62 + 0.38 * np.sin(2 * np.pi * (frame.time / 2.6 + chance(frame.seed, 21, p.number)))
-        radius, alpha = _visible(layer.size * FOCAL / p.depth * frame.height * (0.5 + p.life), layer.alpha)
+        radius, alpha = visible_size(
+            layer.size * FOCAL / p.depth * frame.height * (0.5 + p.life), layer.alpha
+        )
         touch, dx, dy = discs(p, radius, 4.0, frame.height, frame.width)
         square = dx * dx + dy * dy
         glow = np.clip(1 - square / 16, 0, 1) ** 2 * (0.22 + 0.35 * np.exp(-square / 3))
@@ -189,8 +156,29 @@ def _fantasy(frame: Frame) -> None:
         light = (alpha * pulse)[touch.owner, None] * (
             glow[:, None] * colour[touch.owner] + 0.7 * core[:, None]
         )
-        pieces.append(_piece(frame, p, touch, light))
-    _add(frame, pieces)
+        pieces.append(in_front(frame, p, touch, light))
+    add_light(frame, pieces)
+
+
+def _autumn(frame: Frame) -> None:
+    brightness = min(1.0, 0.4 + 0.9 * frame.light)
+    for kind, colour in enumerate(LEAF_COLOURS):
+        pieces: list[Piece] = []
+        for layer, p in _layers(replace(frame, seed=frame.seed + 1024 * kind), LEAVES, speed=0.9, wind=0.5):
+            across, down = sway(frame.seed + kind, p.number, frame.time, 2.2)
+            p = replace(p, x=p.x + 0.3 * across / p.depth, y=p.y + 0.08 * down / p.depth)
+            size = layer.size * (0.7 + 0.6 * p.life)
+            radius, alpha = visible_size(size * FOCAL / p.depth * frame.height, layer.alpha)
+            touch, dx, dy = discs(p, radius, 1.2, frame.height, frame.width)
+            # a leaf is an oval that turns in the picture and tumbles about its long axis
+            turn = (2.5 * across + 6 * p.life)[touch.owner]
+            thin = (0.2 + 0.45 * np.abs(np.cos(3 * down + 6 * p.life)))[touch.owner]
+            long = dx * np.cos(turn) + dy * np.sin(turn)
+            short = (dy * np.cos(turn) - dx * np.sin(turn)) / thin
+            soft = 1.2 / np.maximum(radius, 1.2)[touch.owner]
+            cover = np.clip((1 - np.hypot(long, short * (1 + 0.35 * long))) / soft + 0.5, 0, 1)
+            pieces.append(in_front(frame, p, touch, cover * alpha[touch.owner]))
+        blend(frame, pieces, np.array(colour) * brightness)
 
 
 def _dust(frame: Frame) -> None:
@@ -200,11 +188,11 @@ def _dust(frame: Frame) -> None:
     # blown sand falls sideways: rain in the transposed frame, whose rows are this one's columns
     for layer, p in _layers(frame, DUST, 9.0 * height / width, 1.1 * height / width, aspect=height / width):
         length = 9.0 * SHUTTER * FOCAL / p.depth * height
-        sigma, alpha = _visible(layer.size * FOCAL / layer.depth * height, layer.alpha)
+        sigma, alpha = visible_size(layer.size * FOCAL / layer.depth * height, layer.alpha)
         touch = streaks(p, length, 0.12, float(sigma), width, height)
         touch = Touch(touch.pixel % height * width + touch.pixel // height, touch.weight, touch.owner)
-        pieces.append(_piece(frame, p, touch, touch.weight * (0.4 + 0.6 * p.life[touch.owner]) * alpha))
-    _blend(frame, pieces, tint)
+        pieces.append(in_front(frame, p, touch, touch.weight * (0.4 + 0.6 * p.life[touch.owner]) * alpha))
+    blend(frame, pieces, tint)
     _veil(frame, 0.8 * tint)
 
 
@@ -225,8 +213,10 @@ def _veil(frame: Frame, tint: Floats) -> None:
     density = np.clip(0.5 + wave / np.float32(np.sqrt(2 * VEIL_WAVES)), 0, 1.4)
     far = 1 - np.exp(-np.minimum(frame.depth[::2, ::2], 400) / np.float32(VEIL_METRES))
     cover = np.float32(VEIL_ALPHA * frame.strength) * density * far
-    cover = np.repeat(np.repeat(cover, 2, 0), 2, 1)[:height, :width, None]
-    frame.rgb[...] += cover * (tint.astype(np.float32) - frame.rgb)
+    cover = np.repeat(np.repeat(cover, 2, 0), 2, 1)[:height, :width]
+    for channel in range(3):  # numpy is slow over a last axis of three
+        plane = frame.rgb[..., channel]
+        plane += cover * (np.float32(tint[channel]) - plane)
 
 
 def _stars(frame: Frame) -> None:
@@ -244,11 +234,12 @@ def _stars(frame: Frame) -> None:
     # no star in front of a lit cloud or a sky that stayed bright
     dark = np.clip(1.3 - 3.2 * frame.rgb.reshape(-1, 3)[touch.pixel].mean(1), 0, 1)
     warm = np.array([1.0, 0.9, 0.78]) + chance(frame.seed, 35, number)[:, None] * np.array([-0.2, 0.05, 0.22])
-    _add(frame, [_piece(frame, p, touch, (STARS.alpha * glow * dark)[:, None] * warm[touch.owner])])
+    add_light(frame, [in_front(frame, p, touch, (STARS.alpha * glow * dark)[:, None] * warm[touch.owner])])
 
 
 EFFECTS: dict[str, Callable[[Frame], None]] = {
     "night": _stars,
+    "autumn": _autumn,
     "dust": _dust,
     "rain": _rain,
     "storm": _storm,
@@ -267,43 +258,3 @@ def _layers(
         if count := frame.count(layer):
             seed = frame.seed * 8 + index
             yield layer, falling(seed, count, layer.depth, speed, wind, shape, frame.time)
-
-
-def _visible(radius: Floats | float, alpha: float) -> tuple[Floats, Floats]:
-    """Draw what is thinner than a pixel one pixel wide and that much fainter."""
-    wide = np.maximum(radius, 0.55)
-    return wide, alpha * np.minimum(1.0, np.asarray(radius) / wide)
-
-
-def _piece(frame: Frame, p: Particles, touch: Touch, amount: Floats) -> Piece:
-    """Keep what lies in front of the surfaces; amount: (M,) cover or (M, 3) light."""
-    kept = p.depth[touch.owner] < frame.depth.reshape(-1)[touch.pixel]
-    return touch.pixel[kept], amount[kept]
-
-
-def _blend(frame: Frame, pieces: list[Piece], tint: Floats) -> None:
-    """Mix one colour into the pixels that the pieces cover."""
-    hit, slot, amount = _gathered(frame, pieces)
-    cover = np.minimum(np.bincount(slot, amount, len(hit)), 0.92)[:, None].astype(np.float32)
-    flat = frame.rgb.reshape(-1, 3)
-    flat[hit] += cover * (tint.astype(np.float32) - flat[hit])
-
-
-def _add(frame: Frame, pieces: list[Piece]) -> None:
-    """Add light to the pixels of the pieces, screened so that it never clips hard."""
-    hit, slot, light = _gathered(frame, pieces)
-    total = np.stack([np.bincount(slot, light[:, c], len(hit)) for c in range(3)], axis=1)
-    flat = frame.rgb.reshape(-1, 3)
-    flat[hit] = 1 - (1 - flat[hit]) * (1 - np.minimum(total, 1)).astype(np.float32)
-
-
-def _gathered(frame: Frame, pieces: list[Piece]) -> tuple[Ints, Ints, Floats]:
-    """All touched pixels once, and for each touch its place among them and its amount."""
-    pixel = np.concatenate([pixel for pixel, _ in pieces] or [np.zeros(0, np.int64)])
-    amount = np.concatenate([amount for _, amount in pieces] or [np.zeros(0)])
-    touched = np.zeros(frame.height * frame.width, np.bool_)
-    touched[pixel] = True
-    hit = np.flatnonzero(touched)
-    place = np.empty(len(touched), np.int64)
-    place[hit] = np.arange(len(hit))
-    return hit, place[pixel], amount
