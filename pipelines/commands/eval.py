@@ -1,0 +1,34 @@
+"""`alaya eval`: the figures of a model on a held-out set."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from alaya.errors import RequestError
+from pipelines.commands.options import PATH, traceback_option
+
+STAGES = ("inverse", "editing")
+
+
+@click.command("eval", short_help="Figures of a model on held-out clips.")
+@click.argument("stage", metavar="inverse|editing")
+@click.option(
+    "--set", "set_dir", type=PATH, help="A folder of clips with truth. Default: the held-out worlds."
+)
+@click.option("--model", default="small", show_default=True, help="A name, or the path of weights.")
+@click.option("--out", type=PATH, help="Write the figures to this JSON file.")
+@traceback_option
+def command(stage: str, set_dir: Path | None, model: str, out: Path | None) -> None:
+    """Measure a stage against truth and against trivial baselines of the same run; print the table."""
+    if stage not in STAGES:
+        raise RequestError(f"unknown stage {stage!r}; there are {', '.join(STAGES)}")
+    if set_dir is not None and not set_dir.is_dir():
+        raise RequestError(
+            f"set {set_dir} is not a folder; give clips with truth, such as `alaya worlds make` writes"
+        )
+    from training.evaluate import evaluate
+
+    result: Any = evaluate(stage, set_dir, model, out)
+    if result is not None:
+        click.echo(result)
