@@ -1,8 +1,8 @@
 """The weather that a one-step network cannot draw: particles put over the picture, before what is farther.
 
 Rain, storm, snow, bubbles, glowing motes, stars, falling leaves and blown dust. The strength follows the
-look's probability; what is drawn is fixed by the seed and the absolute time in seconds, so windows and resumed
-runs agree. No camera is known here: particles fall in front of it, and stars stand still in the frame.
+look's probability; what is drawn is fixed by the seed and the absolute time in seconds, so windows and
+resumed runs agree. No camera is known here: particles fall in front of it, and stars stand still in the frame.
 """
 
 from collections.abc import Callable, Iterator, Mapping
