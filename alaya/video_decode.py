@@ -1,10 +1,13 @@
 """Opening a video file and decoding it packet by packet, with a mark on every frame known to be damaged."""
 
+import contextlib
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import av
+import av.logging
 import numpy as np
 from av.error import FFmpegError
 from av.stream import Disposition
@@ -14,6 +17,12 @@ from alaya.errors import ClipError
 MAX_PIXELS = 1 << 26  # 67 million, beyond 8K; a larger frame is refused before it is decoded
 _MAX_DEMUX_ERRORS = 100
 _DISPLAY_MATRIX = "DISPLAYMATRIX"
+# FFmpeg also logs errors for files that play well (missing references at a cut, odd tags): only these count.
+_DAMAGE_WORDS = re.compile(
+    r"crc|invalid nal|error splitting|error while decoding|invalid as first byte|ended prematurely|corrupt"
+    r"|truncat|exceeds|alignment_bit|overread|invalid data|concealing|damaged",
+    re.IGNORECASE,
+)
 
 
 def open_video(path: str | os.PathLike[str]) -> Any:
@@ -32,7 +41,8 @@ def video_stream(container: Any, path: str | os.PathLike[str]) -> Any:
         if stream.codec_context is None or stream.disposition & Disposition.attached_pic:
             continue
         check_pixels(path, stream.codec_context.height, stream.codec_context.width)
-        stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(MAX_PIXELS)}
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS), "err_detect": "crccheck"}
+        stream.codec_context.thread_count = 1  # complaints are heard in this thread, and counts do not vary
         return stream
     raise ClipError(
         f"{path} holds no video that can be decoded; give a video, an image or a folder of images"
@@ -45,30 +55,53 @@ def check_pixels(path: str | os.PathLike[str], height: int, width: int) -> None:
         raise ClipError(f"{path} declares frames of {width}x{height}; at most {MAX_PIXELS} pixels are read")
 
 
-def demux(container: Any, *streams: Any) -> Iterator[av.Packet]:
+@contextlib.contextmanager
+def complaints() -> Iterator[list[str]]:
+    """Collect what FFmpeg says about damaged data in this thread; much damage shows nowhere else."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    found: list[str] = []
+    try:
+        with av.logging.Capture(local=True) as lines:
+            yield found
+        found.extend(line for _, _, line in lines if _DAMAGE_WORDS.search(line))
+    finally:
+        av.logging.set_level(level)
+
+
+def demux(container: Any, *streams: Any, heard: list[str] | None = None) -> Iterator[av.Packet]:
     """Packets in file order, ending with one empty packet a stream that flushes its decoder.
 
-    Errors between packets are stepped over as long as the file goes on behind them.
+    Errors between packets are stepped over as long as the file goes on behind them. Complaints about the
+    container are added to `heard`.
     """
+    heard = [] if heard is None else heard
     for _ in range(_MAX_DEMUX_ERRORS):
+        packets = container.demux(*streams)
         try:
-            yield from container.demux(*streams)
-            return
-        except (FFmpegError, OSError):
-            continue
+            while True:
+                with complaints() as found:
+                    packet = next(packets, None)
+                heard.extend(found)
+                if packet is None:
+                    return
+                yield packet
+        except (FFmpegError, OSError) as error:
+            heard.append(reason(error))
 
 
 def decode(container: Any, stream: Any) -> Iterator[tuple[av.VideoFrame, bool]]:
     """(frame, whether it is known to be damaged) in order of display; a bad packet may give none."""
-    suspect = set()  # times of packets that the container calls damaged, such as a last one cut in two
+    suspect = set()  # times of packets that the container or the decoder calls damaged
     for packet in demux(container, stream):
-        if packet.is_corrupt:
-            suspect.add(packet.pts)
         try:
             # An empty last packet flushes the decoder: skipping it would lose the frames still inside.
-            frames = packet.decode()
+            with complaints() as found:
+                frames = packet.decode()
         except (FFmpegError, OSError):
             continue  # the account of frames shows what is missing
+        if packet.is_corrupt or found:
+            suspect.add(packet.pts)
         for frame in frames:
             yield frame, frame.is_corrupt or (frame.pts is not None and frame.pts in suspect)
 

@@ -3,7 +3,8 @@
 import functools
 import hashlib
 import os
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from alaya.video_decode import decode, demux, open_video, orientation, video_str
 
 DEFAULT_FPS = Fraction(24)
 _COUNTED_BY_DECODING = {"vp8"}  # its packets do not all give a picture
+_FASTEST_FPS = 1000
+_HALF_FRAME = Fraction(1, 2)
 _CUT_SHORT_S = Fraction(1, 2)  # a file whose packets all end so much before its declared end is cut short
 
 
@@ -24,11 +27,12 @@ _CUT_SHORT_S = Fraction(1, 2)  # a file whose packets all end so much before its
 class VideoInfo:
     """A clip as it will be read: a video file, one image, or a folder of images.
 
-    `num_frames` is what the file holds; `declared_frames` is what it claims, more if the file is cut short.
-    `height` and `width` are after rotation, `rotation` is the anticlockwise turn in degrees applied on reading.
-    `timestamps` are seconds from the first frame, None when the rate is constant. `start` is the first frame's
-    time on the file's own clock, which its audio shares. `notes` are sentences for a person. `files` are an
-    image clip's files; `ticks` a video's times in its stream's unit, None where they are not given or doubled.
+    `num_frames` is what the file holds; `declared_frames` is what it claims, more if the file is damaged.
+    `height` and `width` are after rotation, `rotation` is the anticlockwise turn in degrees applied on
+    reading. `timestamps` are seconds from the first frame, None when the rate is constant. `start` is the
+    first frame's time on the file's own clock, which its audio shares. `notes` are sentences for a person.
+    `files` are an image clip's files; `ticks` a video's times in its stream's unit, None where they are not
+    given or doubled.
     """
 
     path: Path
@@ -74,6 +78,8 @@ class _Packets:
     ticks: tuple[int | None, ...]
     discarded: int
     end: Fraction
+    own_end: Fraction
+    damaged: bool
 
 
 def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
@@ -92,25 +98,28 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
             )
         if stream.codec_context.name in _COUNTED_BY_DECODING:
             ticks = (frame.pts, *(other.pts for other in frames))
-            packets = _Packets(ticks, packets.discarded, packets.end)
+            packets = replace(packets, ticks=ticks)
         return _describe(path, container, stream, packets, frame)
 
 
 def _read_packets(container: Any, stream: Any) -> _Packets:
     ticks: list[int | None] = []
     discarded = 0
-    end = Fraction(0)
+    ends = {stream.index: Fraction(0)}
     audio = container.streams.audio[:1]
-    for packet in demux(container, stream, *audio):
+    heard: list[str] = []
+    for packet in demux(container, stream, *audio, heard=heard):
         if packet.pts is not None and packet.time_base:
-            end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+            end = (packet.pts + (packet.duration or 0)) * packet.time_base
+            ends[packet.stream_index] = max(ends.get(packet.stream_index, end), end)
         if packet.stream_index != stream.index or packet.size == 0:
             continue
         if packet.is_discard:  # cut off by the file's edit list: decoded for reference, never shown
             discarded += 1
         else:
             ticks.append(packet.pts)
-    return _Packets(tuple(sorted(ticks, key=lambda t: -1 if t is None else t)), discarded, end)
+    in_order = tuple(sorted(ticks, key=lambda t: -1 if t is None else t))
+    return _Packets(in_order, discarded, max(ends.values()), ends[stream.index], bool(heard))
 
 
 def _describe(path: Path, container: Any, stream: Any, packets: _Packets, frame: av.VideoFrame) -> VideoInfo:
@@ -120,12 +129,14 @@ def _describe(path: Path, container: Any, stream: Any, packets: _Packets, frame:
     ticks = (
         known if len(set(known)) == len(packets.ticks) else None
     )  # doubled or missing times are not believed
-    fps, constant = _rate(stream, ticks)
+    fps, constant, holes = _rate(stream, ticks)
     notes = colour_notes(frame)
     if stream.sample_aspect_ratio not in (None, 0, 1):
         notes.append(f"pixels are not square ({stream.sample_aspect_ratio}); they are read as if they were")
     if frame.interlaced_frame:
         notes.append("frames are interlaced and are read as they are")
+    if packets.damaged:
+        notes.append("the container is damaged")
     if mirrored:
         notes.append("the file asks for a mirrored picture, which is done on reading")
     return VideoInfo(
@@ -138,7 +149,7 @@ def _describe(path: Path, container: Any, stream: Any, packets: _Packets, frame:
         bit_depth=bit_depth(frame),
         has_audio=len(container.streams.audio) > 0,
         timestamps=None if constant or not ticks else tuple((t - ticks[0]) * stream.time_base for t in ticks),
-        declared_frames=_declared(container, stream, packets, fps),
+        declared_frames=_declared(container, stream, packets, fps, holes),
         start=ticks[0] * stream.time_base if ticks else Fraction(0),
         codec=stream.codec_context.name,
         notes=tuple(notes),
@@ -146,29 +157,53 @@ def _describe(path: Path, container: Any, stream: Any, packets: _Packets, frame:
     )
 
 
-def _rate(stream: Any, ticks: tuple[int, ...] | None) -> tuple[Fraction, bool]:
-    """Frames per second, and whether every frame lies where that rate puts it (up to the file's rounding)."""
+def _rate(stream: Any, ticks: tuple[int, ...] | None) -> tuple[Fraction, bool, int]:
+    """Frames per second, whether it is constant, and how many frames a constant rate would have between these.
+
+    A rate is constant when every frame lies where it puts it, up to the file's rounding of times.
+    """
     stated = [rate for rate in (stream.guessed_rate, stream.average_rate, stream.base_rate) if rate]
-    stated = [rate for rate in stated if rate <= 1000]  # a tick rate is not a frame rate
+    stated = [rate for rate in stated if rate <= _FASTEST_FPS]  # a tick rate is not a frame rate
     if not ticks or len(ticks) == 1:
-        return (stated[0] if stated else DEFAULT_FPS), True
+        return (stated[0] if stated else DEFAULT_FPS), True, 0
     mean = Fraction(len(ticks) - 1, (ticks[-1] - ticks[0])) / stream.time_base
     for rate in [*stated, mean]:
-        ticks_per_frame = 1 / (rate * stream.time_base)
-        # one tick for the rounding of each of the two times compared
-        if all(abs(tick - ticks[0] - i * ticks_per_frame) < 1.01 for i, tick in enumerate(ticks)):
-            return rate, True
-    return mean.limit_denominator(1001), False
+        if _places(stream, ticks, rate) == list(range(len(ticks))):
+            return rate, True, 0
+    for rate in stated:
+        places = _places(stream, ticks, rate)
+        if places and len(set(places)) == len(places):
+            return rate, False, places[-1] + 1 - len(places)
+    return mean.limit_denominator(1001), False, 0
 
 
-def _declared(container: Any, stream: Any, packets: _Packets, fps: Fraction) -> int:
-    """How many frames the file says it has: its own count, else the count its declared duration asks for."""
+def _places(stream: Any, ticks: tuple[int, ...], rate: Fraction) -> list[int]:
+    """The number of each time on the grid of a constant rate; none if one lies off the grid by over a tick."""
+    ticks_per_frame = 1 / (rate * stream.time_base)
+    places = [round((tick - ticks[0]) / ticks_per_frame) for tick in ticks]
+    # half a tick for the rounding of each of the two times compared
+    on_grid = all(abs(t - ticks[0] - i * ticks_per_frame) < 1.01 for t, i in zip(ticks, places, strict=True))
+    return places if on_grid else []
+
+
+def _declared(container: Any, stream: Any, packets: _Packets, fps: Fraction, holes: int) -> int:
+    """How many frames the file says it has: its own count, else the count its declared duration asks for.
+
+    Holes in the times and a small lack at the end are ordinary in variable-rate video and damage in a container
+    that the demuxer complained about.
+    """
     held = len(packets.ticks)
     if stream.frames:
         return max(held, stream.frames - packets.discarded)
-    declared_end = Fraction(container.duration or 0, av.time_base) + Fraction(
-        container.start_time or 0, av.time_base
-    )
-    short = declared_end - packets.end
-    # Only when audio stops early too: a sound that outlasts the picture is no damage.
-    return held + round(short * fps) if short > _CUT_SHORT_S else held
+    own_end = _tagged_duration(stream)
+    declared_end = own_end or Fraction((container.duration or 0) + (container.start_time or 0), av.time_base)
+    # The container's end is that of all streams: a sound that outlasts the picture is no damage.
+    short = declared_end - (packets.own_end if own_end else packets.end)
+    lacking = round(short * fps) if short > (_HALF_FRAME / fps if packets.damaged else _CUT_SHORT_S) else 0
+    return held + lacking + (holes if packets.damaged else 0)
+
+
+def _tagged_duration(stream: Any) -> Fraction | None:
+    """The stream's own end in seconds, which Matroska files carry as a tag HH:MM:SS.fraction."""
+    found = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    return int(found[1]) * 3600 + int(found[2]) * 60 + Fraction(found[3]) if found else None
