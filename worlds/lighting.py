@@ -1,6 +1,5 @@
 """The second half of a frame: a look's light over the layers of the frame last drawn, in five passes."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,23 +7,22 @@ from numpy.typing import NDArray
 
 from worlds.gpu import Programs, bind, set_uniforms
 from worlds.look import PARTICLES, TONES, Look
+from worlds.openness import OpennessPass
 from worlds.scene import Scene
-from worlds.surfaces import SurfacePass, camera_uniforms
+from worlds.surfaces import FAR_LAYER, NEAR_LAYER, SKY_ALONE, SKY_BEHIND, SurfacePass, camera_uniforms
 from worlds.viewpoint import Viewpoint, pose_matrices, shadow_projection, sun_direction
 
 SHADOW_SIZE = 1024
 MAX_LAMPS = 12
-# layers.frag writes which of sky, near and far surface a pixel shows; a triangle at such a depth, under such
-# a test, touches only its pixels: masked fragments cost nothing, untaken branches would
-_NEAR, _FAR = (0.2, "<="), (0.6, "<=")
-_SKY_ALONE, _SKY_BEHIND = (0.4, ">="), (0.8, "<=")
 
 
 class LightingPass:
     """Owns the shadow map and the pictures between the passes: (width, height), the bounce half of it."""
 
-    def __init__(self, context: Any, programs: Programs, surfaces: SurfacePass) -> None:
-        self._context, self._programs, self._surfaces = context, programs, surfaces
+    def __init__(
+        self, context: Any, programs: Programs, surfaces: SurfacePass, openness: OpennessPass
+    ) -> None:
+        self._context, self._programs, self._surfaces, self._openness = context, programs, surfaces, openness
         size = (surfaces.width, surfaces.height)
         self._shadow = context.depth_texture((SHADOW_SIZE, SHADOW_SIZE))
         self._shadow.compare_func = "<="
@@ -33,11 +31,13 @@ class LightingPass:
         self._shadow_target = context.framebuffer(depth_attachment=self._shadow)
         # near then far: colour, shape, finish, radiance (style.frag)
         self._styled = [[self._texture(size, t) for t in ("f2", "f4", "f2", "f2")] for _ in range(2)]
-        self._style_targets = [self._target(textures) for textures in self._styled]
+        self._style_targets = [
+            context.framebuffer(textures, surfaces.layer_depth) for textures in self._styled
+        ]
         self._bounce = self._texture(((size[0] + 1) // 2, (size[1] + 1) // 2), "f2")
         self._bounce_target = context.framebuffer([self._bounce])
         self._light = self._texture(size, "f2")
-        self._light_target = self._target([self._light])
+        self._light_target = context.framebuffer([self._light], surfaces.layer_depth)
         self._picture = context.texture(size, 4, dtype="f1")
         self._picture_target = context.framebuffer([self._picture])
 
@@ -46,11 +46,6 @@ class LightingPass:
         texture.filter = (self._context.NEAREST, self._context.NEAREST)
         texture.repeat_x = texture.repeat_y = False
         return texture
-
-    def _target(self, textures: list[Any]) -> Any:
-        target = self._context.framebuffer(textures, self._surfaces.layer_depth)
-        target.depth_mask = False  # the layers' depth is only asked, never changed
-        return target
 
     def render(
         self, scene: Scene, frame: int, view: Viewpoint, look: Look, reach: float
@@ -61,8 +56,7 @@ class LightingPass:
         uniforms["time"] = frame / scene.fps
         if max(look.sun) > 0:
             uniforms |= self._draw_shadow(scene, frame, view, sun, reach)
-        for layer, test in enumerate((_NEAR, _FAR)):
-            self._style(layer, test, look, uniforms)
+        self._style(look, uniforms)
         self._gather(uniforms)
         self._shade(uniforms)
         self._draw_sky(uniforms)
@@ -76,19 +70,15 @@ class LightingPass:
         self._surfaces.draw_depth(self._shadow_target, matrix, pose_matrices(scene.objects[frame]))
         return {"shadow_projection": matrix, "shadow_texel": 2 * reach / SHADOW_SIZE}
 
-    def _pass(
+    def _program(
         self, fragment: str, textures: dict[str, Any], uniforms: dict[str, Any], **defines: int
-    ) -> Callable[[], None]:
+    ) -> Any:
         program = self._programs.get("full.vert", fragment, **defines)
-        set_uniforms(program, **uniforms)
+        set_uniforms(program, plane=0.0, **uniforms)
         bind(program, **textures)
-        return self._surfaces.full_screen(program).render
+        return program
 
-    def _style(self, layer: int, test: tuple[float, str], look: Look, uniforms: dict[str, Any]) -> None:
-        names = ("colours", "shapes", "finishes")
-        textures = dict(zip(names, self._surfaces.layers[3 * layer : 3 * layer + 3], strict=True))
-        self._style_targets[layer].clear()
-        self._test(self._style_targets[layer], test)
+    def _style(self, look: Look, uniforms: dict[str, Any]) -> None:
         defines = {
             "SUN": int(max(look.sun) > 0),
             "SHADOW_TAPS": 4 if look.shadow_soft < 0.04 else 12,
@@ -98,67 +88,53 @@ class LightingPass:
             "MAGIC": int(look.magic > 0),
             "CAUSTICS": int(look.caustics > 0),
         }
-        draw = self._pass(
-            "style.frag",
-            textures | {"shadow_map": self._shadow},
-            uniforms | {"plane": test[0] * 2 - 1},
-            **defines,
-        )
-        draw()
-
-    def _test(self, target: Any, test: tuple[float, str]) -> None:
-        target.use()
-        target.depth_mask = False
-        self._context.enable_only(self._context.DEPTH_TEST)
-        self._context.depth_func = test[1]
+        for layer, test in enumerate((NEAR_LAYER, FAR_LAYER)):
+            colours, shapes, finishes = self._surfaces.layers[3 * layer : 3 * layer + 3]
+            textures = {"colours": colours, "shapes": shapes, "finishes": finishes}
+            textures |= {"openness": self._openness.layers[layer], "shadow_map": self._shadow}
+            program = self._program("style.frag", textures, uniforms, **defines)
+            self._style_targets[layer].depth_mask = False
+            self._style_targets[layer].clear()
+            self._surfaces.draw_layer(self._style_targets[layer], test, program)
 
     def _gather(self, uniforms: dict[str, Any]) -> None:
         _, shapes, _, radiances = self._styled[0]
         radiances.build_mipmaps()
         radiances.filter = (self._context.LINEAR_MIPMAP_NEAREST, self._context.NEAREST)
+        program = self._program("gather.frag", {"shapes": shapes, "radiances": radiances}, uniforms)
         self._bounce_target.use()
         self._context.enable_only(self._context.NOTHING)
-        self._pass("gather.frag", {"shapes": shapes, "radiances": radiances}, uniforms | {"plane": 0.0})()
+        self._surfaces.full_screen(program).render()
 
     def _shade(self, uniforms: dict[str, Any]) -> None:
+        self._light_target.depth_mask = False
         self._light_target.clear()
         near = self._styled[0]
-        for (colours, shapes, finishes, radiances), test in zip(self._styled, (_NEAR, _FAR), strict=True):
-            textures = {
-                "colours": colours,
-                "shapes": shapes,
-                "finishes": finishes,
-                "radiances": radiances,
-                "mirrored": near[3],
-                "bounces": self._bounce,
-                "near_shapes": near[1],
-            }
-            self._add_light("shade.frag", textures, uniforms, test)
+        shared = {"mirrored": near[3], "bounces": self._bounce, "near_shapes": near[1]}
+        for layer, test in enumerate((NEAR_LAYER, FAR_LAYER)):
+            names = ("colours", "shapes", "finishes", "radiances")
+            textures = shared | dict(zip(names, self._styled[layer], strict=True))
+            program = self._program(
+                "shade.frag", textures | {"openness": self._openness.layers[layer]}, uniforms
+            )
+            self._surfaces.draw_layer(self._light_target, test, program, add=True)
 
     def _draw_sky(self, uniforms: dict[str, Any]) -> None:
         textures = {"near_shapes": self._styled[0][1], "far_shapes": self._styled[1][1]}
-        for test in (_SKY_ALONE, _SKY_BEHIND):
-            self._add_light("background.frag", textures, uniforms, test)
-
-    def _add_light(
-        self, fragment: str, textures: dict[str, Any], uniforms: dict[str, Any], test: tuple[float, str]
-    ) -> None:
-        self._test(self._light_target, test)
-        self._context.enable(self._context.BLEND)
-        self._context.blend_func = self._context.ONE, self._context.ONE
-        self._pass(fragment, textures, uniforms | {"plane": test[0] * 2 - 1})()
+        program = self._program("background.frag", textures, uniforms)
+        for test in (SKY_ALONE, SKY_BEHIND):
+            self._surfaces.draw_layer(self._light_target, test, program, add=True)
 
     def _finish(self, look: Look, uniforms: dict[str, Any]) -> NDArray[np.uint8]:
         if look.bloom > 0:
             self._light.build_mipmaps()
             self._light.filter = (self._context.LINEAR_MIPMAP_LINEAR, self._context.LINEAR)
+        textures = {"lights": self._light, "near_shapes": self._surfaces.layers[1]}
+        defines = {"PARTICLES": PARTICLES.index(look.particles), "BLOOM": int(look.bloom > 0)}
+        program = self._program("finish.frag", textures, uniforms, **defines)
         self._picture_target.use()
         self._context.enable_only(self._context.NOTHING)
-        textures = {"lights": self._light, "near_shapes": self._surfaces.layers[1]}
-        particles = PARTICLES.index(look.particles)
-        self._pass(
-            "finish.frag", textures, uniforms | {"plane": 0.0}, PARTICLES=particles, BLOOM=int(look.bloom > 0)
-        )()
+        self._surfaces.full_screen(program).render()
         shape = (self._surfaces.height, self._surfaces.width, 4)
         return np.frombuffer(self._picture.read(), np.uint8).reshape(shape)[..., :3].copy()
 

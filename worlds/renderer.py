@@ -10,6 +10,7 @@ from alaya.errors import RequestError
 from worlds.gpu import Programs, create_context
 from worlds.lighting import LightingPass
 from worlds.look import Look
+from worlds.openness import OpennessPass
 from worlds.scene import Scene
 from worlds.surfaces import SurfacePass
 from worlds.viewpoint import Viewpoint
@@ -23,7 +24,8 @@ class Renderer:
         self._context = create_context()
         programs = Programs(self._context)
         self._surfaces = SurfacePass(self._context, programs, width, height, supersample)
-        self._lighting = LightingPass(self._context, programs, self._surfaces)
+        self._openness = OpennessPass(self._context, programs, self._surfaces)
+        self._lighting = LightingPass(self._context, programs, self._surfaces, self._openness)
         self._scene: Scene | None = None
         self._view: Viewpoint | None = None
 
@@ -36,6 +38,7 @@ class Renderer:
         depth = self._surfaces.read()[1][..., 3]
         surface = depth[depth > 0]
         self._reach = float(np.clip(np.percentile(surface, 75) if len(surface) else 30.0, 3.0, 45.0))
+        self._openness.load(scene, self._reach)
 
     def gbuffer(self, frame: int) -> dict[str, NDArray[Any]]:
         """Draw a frame and return its buffers, row 0 at the top, float32 unless said; sky: 0, depth inf.
@@ -52,6 +55,7 @@ class Renderer:
                 f"give 0 to {scene.num_frames - 1}"
             )
         self._frame, self._view = frame, self._surfaces.draw(scene, frame)
+        self._openness.render(self._view)
         colour, shape, finish, motion = self._surfaces.read()
         mask = shape[..., 3] > 0
         return {
@@ -62,7 +66,7 @@ class Renderer:
             "metallic": finish[..., 1].copy(),
             "vegetation": finish[..., 2].copy(),
             "emission": colour[..., 3].copy(),
-            "motion": motion.copy(),
+            "motion": motion.copy() if frame else np.zeros_like(motion),
             "mask": mask,
         }
 

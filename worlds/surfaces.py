@@ -10,6 +10,11 @@ from worlds.materials import MAX_MATERIALS, ROW
 from worlds.scene import Scene
 from worlds.viewpoint import Viewpoint, pose_matrices
 
+# layers.frag writes which of sky, near and far surface a pixel shows; a triangle at such a depth, under such
+# a test, touches only its pixels: masked fragments cost nothing, untaken branches would
+NEAR_LAYER, FAR_LAYER = (0.2, "<="), (0.6, "<=")
+SKY_ALONE, SKY_BEHIND = (0.4, ">="), (0.8, "<=")
+
 
 class SurfacePass:
     """Owns the textures of what is where: samples (width*n, height*n), layers and means (width, height)."""
@@ -51,6 +56,16 @@ class SurfacePass:
             )
         return self._full[program.glo]
 
+    def draw_layer(self, target: Any, test: tuple[float, str], program: Any, add: bool = False) -> None:
+        """Draw `program` where the layers' depth, which `target` must carry, passes `test`; `add` sums up."""
+        target.use()
+        target.depth_mask = False  # the layers' depth is only asked, never changed
+        self._context.enable_only(self._context.DEPTH_TEST | (self._context.BLEND if add else 0))
+        self._context.blend_func = self._context.ONE, self._context.ONE
+        self._context.depth_func = test[1]
+        set_uniforms(program, plane=test[0] * 2 - 1)
+        self.full_screen(program).render()
+
     def load(self, scene: Scene) -> None:
         """Upload a scene, grouped by pattern kind: a small program each, not one with 20 branches."""
         self._release()
@@ -86,11 +101,14 @@ class SurfacePass:
             thing.release()
         self._draws, self._buffer = [], None
 
-    def draw_depth(self, target: Any, view_projection: NDArray[Any], poses: NDArray[Any]) -> None:
+    def draw_depth(
+        self, target: Any, view_projection: NDArray[Any], poses: NDArray[Any], clear: bool = True
+    ) -> None:
         """Only depth, into any target: the pre-pass and the shadow map."""
         program, array = self._depth_draw
         target.use()
-        target.clear(depth=1.0)
+        if clear:
+            target.clear(depth=1.0)
         self._context.enable_only(self._context.DEPTH_TEST)
         self._context.depth_func = "<="
         set_uniforms(program, view_projection=view_projection, poses=poses)

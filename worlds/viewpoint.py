@@ -85,7 +85,7 @@ def shadow_projection(direction: Array, centre: Array, radius: float, texels: in
     side /= np.linalg.norm(side)
     matrix = np.eye(4)
     matrix[0, :3], matrix[1, :3] = side / radius, np.cross(direction, side) / radius
-    matrix[2, :3] = -direction / (radius * 4)
+    matrix[2, :3] = -direction / (radius * 2.5)
     shift = -matrix[:3, :3] @ centre
     shift[:2] = np.round(shift[:2] * texels / 2) * 2 / texels
     matrix[:3, 3] = shift

@@ -21,7 +21,7 @@ void main() {
     vec3 bounce = vec3(0);
     float hidden = 0.;
     for (int i = 0; i < TAPS; i++) {
-        float reach = (i & 1) == 0 ? clamp(.05 * s.w, .12, .5) : clamp(.22 * s.w, .7, 3.5);
+        float reach = (i & 1) == 0 ? clamp(.05 * s.w, .12, .5) : clamp(.16 * s.w, .5, 2.2);
         float a = turn + float(i) * 2.39996, r = reach * sqrt((float(i) + .5) / float(TAPS));
         vec2 to = here + vec2(cos(a), sin(a)) * r / (tangent * max(s.w, .2)) * .5;
         vec4 q = textureLod(radiances, to, 0.);

@@ -1,6 +1,6 @@
 #version 330
 // Second lighting pass, once for each layer: ambient light with its occlusion and bounce, mirrors, highlights, haze.
-uniform sampler2D colours, shapes, finishes, radiances, mirrored, bounces, near_shapes;
+uniform sampler2D colours, shapes, finishes, radiances, mirrored, bounces, near_shapes, openness;
 uniform vec4 lamp_places[12];
 uniform vec3 lamp_colours[12];
 uniform int lamp_count;
@@ -51,15 +51,15 @@ vec4 mirror(vec3 p, vec3 n, vec3 r, float rough, float z) {
 }
 
 // Surroundings that the picture does not show, so that metal has something to reflect.
-vec3 surroundings(vec3 r, float rough, vec3 mean) {
+vec3 surroundings(vec3 r, float rough, vec3 mean, float open) {
     float around = atan(r.y, r.x);
     float line = .1 + .16 * noise(vec2(around * 2.5, 3.)) + .06 * noise(vec2(around * 9., 1.));
     float soft = .02 + .5 * rough;
     float below = smoothstep(line + soft, line - soft, r.z);
-    vec3 open = mix(sky_light(r, rough) * ambient, mean * (.55 + .5 * noise(vec2(around * 5., r.z * 5.))), below * .8);
+    vec3 outside = mix(sky_light(r, rough) * ambient, mean * (.55 + .5 * noise(vec2(around * 5., r.z * 5.))), max(below * .8, .75 * (1. - smoothstep(0., .5, open))));
     float panel = smoothstep(.45, .6, noise(vec2(around * 2., r.z * 3.))) * (1. - rough);
     vec3 room = mean * mix(.55, 1.9, mix(panel, .4, rough)) * (.75 + .35 * r.z);
-    return mix(open, room, indoor);
+    return mix(outside, room, indoor);
 }
 
 float ggx(float nh, float rough) {
@@ -90,9 +90,10 @@ void main() {
     vec4 near = bounce_at(n, z);
     vec3 mean = min(textureLod(mirrored, vec2(.5), 10.).rgb, 2.);
 
+    float open = texelFetch(openness, at, 0).r;
     vec3 low = mix(ground, mean, .5 * bounce);
-    vec3 around = ambient_light(n, low) + mean * .35 * bounce * indoor;
-    vec3 light = texelFetch(radiances, at, 0).rgb - ambient_light(n, ground) * .6 * albedo * (1. - .6 * metal);
+    vec3 around = ambient_light(n, low, open) + mean * .35 * bounce * indoor;
+    vec3 light = texelFetch(radiances, at, 0).rgb - ambient_light(n, ground, open) * .6 * albedo * (1. - .6 * metal);
     light *= mix(1., near.a, .25);  // lamps and wide lights cast no shadows: corners still need some
     light += diffuse * (around * near.a + near.rgb * bounce);
 
@@ -109,7 +110,7 @@ void main() {
     float bend = min(t.x * t.x, exp2(-9.28 * nv)) * t.x + t.y;
     vec2 ab = vec2(-1.04, 1.04) * bend + t.zw;
     vec4 met = mirror(p, n, r, rough, z);
-    vec3 seen = mix(surroundings(r, rough, mean) + wide_glint(r, rough), met.rgb, met.a);
+    vec3 seen = mix(surroundings(r, rough, mean, open) + wide_glint(r, rough), met.rgb, met.a);
     light += seen * (f0 * ab.x + ab.y) * mix(near.a, 1., .35 * metal + .4 * c.a);
 
     out_light = vec4(haze(max(light, 0.), -v, z * length(ray)) * weight, weight);

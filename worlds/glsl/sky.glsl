@@ -21,11 +21,12 @@ vec3 wide_glint(vec3 r, float rough) {
     return key * a * mix(1.6, .5, rough) + rim * b * mix(1.6, .5, rough);
 }
 
-// Irradiance / pi of a surface that faces n; `low` is the light that comes up from below.
-vec3 ambient_light(vec3 n, vec3 low) {
+// Irradiance / pi of a surface that faces n. `low` is the light that comes up from below, `open` how much of the
+// sky is seen (0..1). What hides the sky sends some light back; under a ceiling that is all there is.
+vec3 ambient_light(vec3 n, vec3 low, float open) {
     float side = n.z * .5 + .5;
     vec3 dome = mix(horizon, zenith, .35 + .3 * side);
-    vec3 outside = mix(low, dome, side);
-    vec3 inside = (horizon * .35 + zenith * .25 + ground * .3) * (.8 + .2 * n.z);
-    return mix(outside, inside, indoor) * ambient;
+    vec3 outside = mix(low * (.35 + .65 * open), mix(low * .45, dome, open), side);
+    vec3 room = (horizon * .35 + zenith * .25 + ground * .3) * (.8 + .2 * n.z);
+    return mix(outside, room + dome * open * .9, indoor) * ambient;
 }

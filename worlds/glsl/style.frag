@@ -1,7 +1,7 @@
 #version 330
 // First lighting pass, once for each layer: weather changes the surface, then light that arrives directly is summed
 // (sun through the shadow map, lamps, wide lights, its own glow). The result also feeds bounces and reflections.
-uniform sampler2D colours, shapes, finishes;
+uniform sampler2D colours, shapes, finishes, openness;
 uniform sampler2DShadow shadow_map;
 uniform mat4 shadow_projection;
 uniform float shadow_texel, shadow_soft, shadow;  // metres, metres, 0..1
@@ -65,12 +65,12 @@ void soak(vec3 p, inout Material m) {
 #endif
 
 float sun_visibility(vec3 p, vec3 n) {
-    vec3 q = (shadow_projection * vec4(p + n * shadow_texel * 2.2, 1)).xyz * .5 + .5;
+    vec3 q = (shadow_projection * vec4(p + n * shadow_texel * 1.7, 1)).xyz * .5 + .5;
     vec2 reach = vec2(max(shadow_soft, shadow_texel * .7) / shadow_texel) / vec2(textureSize(shadow_map, 0));
     float sum = 0.;
     for (int i = 0; i < SHADOW_TAPS; i++) {
         float a = float(i) * 2.39996, r = sqrt((float(i) + .5) / float(SHADOW_TAPS));
-        sum += texture(shadow_map, vec3(q.xy + vec2(cos(a), sin(a)) * r * reach, q.z - .0006));
+        sum += texture(shadow_map, vec3(q.xy + vec2(cos(a), sin(a)) * r * reach, q.z - .0004));
     }
     vec2 rim_distance = min(q.xy, 1. - q.xy);
     float known = smoothstep(0., .04, min(rim_distance.x, rim_distance.y));
@@ -123,12 +123,12 @@ void main() {
 #if MAGIC
     float veins = m.green * smoothstep(.55, .75, noise(p.xy * 1.7 + p.z * 1.9));
     vec3 tint = mix(vec3(.05, .9, .75), vec3(.35, .3, 1.), noise(p.xy * .3));
-    own += magic * tint * (.9 * veins + m.green * grey(m.albedo) * 1.2 + .05 * smoothstep(2.5, 0., p.z));
+    own += magic * tint * (.8 * veins + m.green * min(grey(m.albedo), .12) * 1.4 + .05 * smoothstep(2.5, 0., p.z));
 #endif
     out_colour = vec4(m.albedo, m.puddle);
     out_shape = vec4(m.normal * weight, s.w);
     out_finish = vec4(m.rough, m.metal, visible, m.green);
     // a first guess of the ambient share is in here for bounces and mirrors; shade.frag takes it out again
-    vec3 guess = ambient_light(m.normal, ground) * .6 * m.albedo * (1. - .6 * m.metal);
+    vec3 guess = ambient_light(m.normal, ground, texelFetch(openness, at, 0).r) * .6 * m.albedo * (1. - .6 * m.metal);
     out_radiance = vec4(min(diffuse * light + own + guess, 60.), s.w);
 }
