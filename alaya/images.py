@@ -17,6 +17,7 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _UPRIGHT, _TRANSPOSING = 1, (5, 6, 7, 8)  # EXIF orientations
 _EXIF_ORIENTATION = 0x0112
+_TURNED_FORMATS = ("JPEG", "MPO", "WEBP", "TIFF")  # a PNG keeps its EXIF behind the pixels
 _PILLOW_ERRORS = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
 
 
@@ -84,7 +85,8 @@ def read_image(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
             check_pixels(path, image.height, image.width)
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+            upright = ImageOps.exif_transpose(image) if image.format in _TURNED_FORMATS else image
+            return np.asarray(upright.convert("RGB"))
     except _PILLOW_ERRORS as error:
         raise _damaged(path, error) from error
 
@@ -112,7 +114,8 @@ def _header(path: Path) -> tuple[int, int, int]:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            turned = image.getexif().get(_EXIF_ORIENTATION, _UPRIGHT) in _TRANSPOSING
+            may_turn = image.format in _TURNED_FORMATS
+            turned = may_turn and image.getexif().get(_EXIF_ORIENTATION, _UPRIGHT) in _TRANSPOSING
     except _PILLOW_ERRORS as error:
         raise _damaged(path, error) from error
     check_pixels(path, height, width)

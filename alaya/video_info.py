@@ -158,7 +158,7 @@ def _describe(path: Path, container: Any, stream: Any, packets: _Packets, frame:
 
 
 def _rate(stream: Any, ticks: tuple[int, ...] | None) -> tuple[Fraction, bool, int]:
-    """Frames per second, whether it is constant, and how many frames a constant rate would have between these.
+    """Frames per second, whether it is constant, and how many more frames a constant rate would have.
 
     A rate is constant when every frame lies where it puts it, up to the file's rounding of times.
     """
@@ -178,7 +178,7 @@ def _rate(stream: Any, ticks: tuple[int, ...] | None) -> tuple[Fraction, bool, i
 
 
 def _places(stream: Any, ticks: tuple[int, ...], rate: Fraction) -> list[int]:
-    """The number of each time on the grid of a constant rate; none if one lies off the grid by over a tick."""
+    """The number of each time on the grid of a constant rate; none if one lies off it by over a tick."""
     ticks_per_frame = 1 / (rate * stream.time_base)
     places = [round((tick - ticks[0]) / ticks_per_frame) for tick in ticks]
     # half a tick for the rounding of each of the two times compared
@@ -189,8 +189,8 @@ def _places(stream: Any, ticks: tuple[int, ...], rate: Fraction) -> list[int]:
 def _declared(container: Any, stream: Any, packets: _Packets, fps: Fraction, holes: int) -> int:
     """How many frames the file says it has: its own count, else the count its declared duration asks for.
 
-    Holes in the times and a small lack at the end are ordinary in variable-rate video and damage in a container
-    that the demuxer complained about.
+    Holes in the times and a small lack at the end are ordinary in variable-rate video, and damage in a
+    container that the demuxer complained about.
     """
     held = len(packets.ticks)
     if stream.frames:

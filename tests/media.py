@@ -27,8 +27,8 @@ def colour_chart(height=256, width=384):
 
 def patch_means(picture):
     """(24, 3) float: the mean of the middle of each patch of a chart."""
-    patches = picture.reshape(4, picture.shape[0] // 4, 6, picture.shape[1] // 6, 3).swapaxes(1, 2)
-    height, width = patches.shape[2:4]
+    height, width = picture.shape[0] // 4, picture.shape[1] // 6
+    patches = picture[: 4 * height, : 6 * width].reshape(4, height, 6, width, 3).swapaxes(1, 2)
     inner = patches[:, :, height // 4 : height - height // 4, width // 4 : width - width // 4]
     return inner.mean((2, 3)).reshape(24, 3)
 
@@ -68,7 +68,7 @@ def write_clip(
     full_range=False,
     tag=True,
 ):
-    """Write an iterable of (H, W, 3) uint8 (or uint16) frames; `ticks` are variable times in units of `tick`."""
+    """Write an iterable of (H, W, 3) uint8 (or uint16) frames; `ticks` are variable times in `tick` units."""
     options = (
         {"crf": "12", "preset": "ultrafast"} if codec == "libx264" and options is None else options or {}
     )

@@ -27,18 +27,33 @@ from alaya.files import (
     safe_name,
 )
 
-HOLD = "import sys, time; from alaya.files import lock_folder\nwith lock_folder(sys.argv[1]): print('held', flush=True); time.sleep(60)"
+HOLD = """
+import sys
+from alaya.files import lock_folder
+with lock_folder(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 def hold_in_another_process(folder):
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout.readline() == "held\n"
     return process
+
+
+def write_then_raise(path, content, error):
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+        raise error
 
 
 def end(process):
     process.kill()
     process.wait()
+    process.stdin.close()
     process.stdout.close()
 
 
@@ -54,9 +69,8 @@ def test_write_replaces_whole(tmp_path):
 def test_failed_write_leaves_the_old_file(tmp_path):
     target = tmp_path / "a"
     target.write_text("old")
-    with pytest.raises(KeyError), atomic_path(target) as temporary:
-        temporary.write_text("half")
-        raise KeyError
+    with pytest.raises(KeyError):
+        write_then_raise(target, b"half", KeyError())
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -70,14 +84,10 @@ def test_temporary_is_beside_and_not_taken_for_the_result(tmp_path):
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_full_disk_is_one_line(tmp_path, code):
-    with (
-        pytest.raises(
-            AlayaError, match=r"a\.bin could not be written: no space left after 5 bytes \(\d+ bytes"
-        ),
-        atomic_path(tmp_path / "a.bin") as temporary,
+    with pytest.raises(
+        AlayaError, match=r"a\.bin could not be written: no space left after 5 bytes \(\d+ by"
     ):
-        temporary.write_bytes(b"12345")
-        raise OSError(code, os.strerror(code))
+        write_then_raise(tmp_path / "a.bin", b"12345", OSError(code, os.strerror(code)))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -130,8 +140,18 @@ def test_safe_names_are_readable_and_distinct():
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("", "is empty"), (" ", "is empty"), ("a/b", "path"), ("..\\b", "path"), ("c:x", "path"), ("..", "dot"), ("a\nb", "printed"), ("\u202ex", "printed"), ("é" * 101, "too long")],
-)  # fmt: skip
+    [
+        ("", "is empty"),
+        (" ", "is empty"),
+        ("a/b", "path"),
+        ("..\\b", "path"),
+        ("c:x", "path"),
+        ("..", "dot"),
+        ("a\nb", "printed"),
+        ("\u202ex", "printed"),
+        ("é" * 101, "too long"),
+    ],
+)
 def test_names_refused(name, why):
     with pytest.raises(RequestError, match=why):
         check_name(name)
@@ -183,14 +203,8 @@ def test_lock_within_one_process_and_after_release(tmp_path):
 
 
 def test_one_of_many_gets_the_lock(tmp_path):
-    code = (
-        "import sys, time; from alaya.files import lock_folder\n"
-        "with lock_folder(sys.argv[1]): print('held', flush=True); sys.stdin.read()"
-    )
-    many = [
-        subprocess.Popen([sys.executable, "-c", code, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for _ in range(4)
-    ]  # fmt: skip
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    many = [subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], **pipes) for _ in range(4)]
     losers = 0
     deadline = time.monotonic() + 30
     while losers < 3 and time.monotonic() < deadline:
