@@ -9,6 +9,7 @@ from alaya.colour import linear_to_srgb, srgb_table
 from alaya.errors import ClipError
 
 MAX_CODE = 65535
+ROUNDED_LENGTH = np.float32(4e-5)
 MIN_LENGTH = 0.1  # decoded normals shorter than this stand for "no surface"
 
 
@@ -117,7 +118,9 @@ def decode_normal(codes: np.ndarray, foreground: np.ndarray | None, max_code: in
     normal = codes.astype(np.float32) * np.float32(2 / max_code) - 1
     length = np.sqrt(np.einsum("...c,...c->...", normal, normal))
     surface = length > MIN_LENGTH if foreground is None else foreground
-    scale = np.where(surface, 1 / np.maximum(length, np.float32(1e-6)), np.float32(0))
+    # what 16-bit rounding alone did to the length is left, so that decoding and coding again changes nothing
+    divisor = np.where(np.abs(length - 1) < ROUNDED_LENGTH, 1, np.maximum(length, np.float32(1e-6)))
+    scale = np.where(surface, 1 / divisor, 0).astype(np.float32)
     return normal * scale[..., None]
 
 
