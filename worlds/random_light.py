@@ -226,14 +226,13 @@ def _surroundings(rng: Rng, indoor: bool) -> Numbers:
         "fog_density": density * (0.3 if indoor else 1.0),
         "fog_falloff": float(rng.choice([0.0, 0.05, 0.2])),
     }
+    # the truth stays the dry, bare surface: no cover that would hide it, and damp rather than flooded
     if rng.random() < 0.1 and not indoor:
-        numbers["wet"] = _between(rng, 0.3, 1)
-    elif rng.random() < 0.06 and not indoor:
-        numbers["snow"] = _between(rng, 0.5, 1)
-    if rng.random() < 0.07 and not indoor:
+        numbers["wet"] = _between(rng, 0.2, 0.6)
+    if rng.random() < 0.06 and not indoor:
         numbers |= {
-            "particles": str(rng.choice(["rain", "snow", "dust"])),
-            "particle_amount": _between(rng, 0.3, 1),
+            "particles": str(rng.choice(["rain", "snow"])),
+            "particle_amount": _between(rng, 0.3, 0.9),
         }
     return numbers
 

@@ -39,18 +39,19 @@ vec3 particles(vec3 c, vec2 ndc, float depth) {
 #elif PARTICLES == 3
         vec2 q = vec2(a.x * 7. * size + .25 * sin(time * 2. + a.y * 9.), a.y * 7. * size - time * 1.1);
         vec3 g = grain(q, sheet);
-        float r = length(g.xy), ring = smoothstep(.05, .0, abs(r - .13)) + .5 * smoothstep(.07, .0, length(g.xy - vec2(-.04, .05)));
-        c += shown * ring * step(.66, g.z) * (air * .6 + vec3(.06, .14, .14));
+        float r = length(g.xy), ring = smoothstep(.05, .0, abs(r - .1)) + .5 * smoothstep(.06, .0, length(g.xy - vec2(-.03, .04)));
+        c += shown * ring * step(.72, g.z) * (air * .6 + vec3(.06, .14, .14));
 #elif PARTICLES == 4
         vec2 q = a * 7. * size + vec2(.4 * sin(time * .7 + sheet), -time * .35);
         vec3 g = grain(q, sheet);
         float halo = exp(-dot(g.xy, g.xy) * 170.) + .12 * exp(-dot(g.xy, g.xy) * 24.);
         c += shown * halo * step(.6, g.z) * mix(vec3(.25, 1., .75), vec3(.75, .5, 1.), fract(g.z * 7.));
 #else
-        vec2 q = vec2(a.x * 3.2 * size - time * 3.5, a.y * 16. * size + .4 * sin(a.x * 9. + time));
-        vec3 g = grain(q, sheet);
-        float wisp = smoothstep(.4, .05, abs(g.x)) * smoothstep(.16, .03, abs(g.y)) * step(.5, g.z);
-        c = mix(c, fog * 1.15, shown * wisp * .4);
+        vec2 q = vec2(a.x * 2.2 * size - time * 3.5, a.y * 5. * size + .3 * sin(a.x * 5. + time));
+        float wisp = smoothstep(.5, .85, noise(q + sheet * 13.) * .75 + noise(q * vec2(2., 4.)) * .25);
+        vec3 g = grain(vec2(a.x * 20. * size - time * 30., a.y * 24. * size), sheet);
+        float speck = smoothstep(.13, .03, length(g.xy * vec2(.35, 1.))) * step(.72, g.z);
+        c = mix(c, fog * 1.12, shown * (wisp * .3 + speck * .45));
 #endif
     }
     return c;

@@ -121,7 +121,7 @@ void main() {
     light += web * (.35 + .65 * max(m.normal.z, 0.)) * vec3(.45, 1., 1.) * caustics;
 #endif
 #if MAGIC
-    float veins = m.green * smoothstep(.55, .75, noise(p.xy * 1.7 + p.z * 1.9));
+    float veins = m.green * smoothstep(.55, .75, noise(p.xy * 1.7 + p.z * 1.9)) * (1. - .8 * smoothstep(.5, .9, m.normal.z));
     vec3 tint = mix(vec3(.05, .9, .75), vec3(.35, .3, 1.), noise(p.xy * .3));
     own += magic * tint * (.8 * veins + m.green * min(grey(m.albedo), .12) * 1.4 + .05 * smoothstep(2.5, 0., p.z));
 #endif
