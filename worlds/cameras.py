@@ -104,7 +104,7 @@ def _fault(shot: Shot, view: View, clearance: Clearance) -> float:
         return 40.0
     if shot.hero is not None and clearance.nearest(shot.hero.positions + [0, 0, 0.9], 0.55) < 0.55:
         return 30.0
-    look = clearance.look(eyes, shot.targets, shot.fov)
+    look = clearance.look(eyes, shot.targets, shot.fov, 1.2 * view.scale)
     if look.inside:
         return 60.0
     if look.covered < 0.38:

@@ -14,7 +14,7 @@ class Look:
 
     covered: float  # share of rays that meet a surface
     median: float  # metres along the rays that meet one
-    hidden: float  # share of rays stopped nearer than 1.2 m
+    hidden: float  # share of rays stopped nearer than `close`
     inside: bool  # some ray leaves a solid: the eye is in it
 
 
@@ -63,7 +63,7 @@ class Clearance:
                 return True
         return False
 
-    def look(self, eyes: Array, targets: Array, fov: float) -> Look:
+    def look(self, eyes: Array, targets: Array, fov: float, close: float) -> Look:
         """Cast a coarse grid of rays in the middle frame and a few in the first and the last."""
         inside, distances = False, np.empty(0)
         middle = len(eyes) // 2
@@ -75,7 +75,7 @@ class Clearance:
                 distances = distance
         met = distances[np.isfinite(distances)]
         median = float(np.median(met)) if len(met) else np.inf
-        return Look(len(met) / len(distances), median, float((distances < 1.2).mean()), inside)
+        return Look(len(met) / len(distances), median, float((distances < close).mean()), inside)
 
     def _in_view(self, eye: Array, rays: NDArray[np.float32]) -> NDArray[np.intp]:
         """Triangles that are not wholly outside the cone around a bundle of rays."""
