@@ -144,7 +144,7 @@ def print_version(ctx: click.Context, _parameter: click.Parameter, asked: bool) 
     ctx.exit()
 
 
-@click.group(cls=Alaya, help=FIRST_STEPS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("alaya", cls=Alaya, help=FIRST_STEPS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from alaya.resize import to_working
 
 from alaya.clip import open_clip
 from alaya.errors import RequestError
@@ -26,7 +25,7 @@ from pipelines.loading import Loader
 from pipelines.plan import Plan, chunk_frames, make_plan
 from pipelines.progress import Progress, Stage
 from pipelines.settings import OUTPUTS, EditSettings, check_options, check_range, hash8, identity_of
-from pipelines.stitch import Lookback, blend_windows, pack, unpack
+from pipelines.stitch import Lookback, blend_windows
 
 SURE_LOOK = 0.5  # below it no look is called recognised
 
@@ -227,12 +226,13 @@ class _Edit:
             yield np.clip(rgb, 0, 1)
 
     def _working(self) -> Iterator[GBuffer]:
-        """The clip frame by frame at the working size: means over the foreground, background by majority."""
+        """The clip frame by frame at the working size."""
+        from alaya.resize import resize_gbuffer  # brings torch, which no refusal should wait for
+
         size = self.plan.working_height, self.plan.working_width
         reader = open_clip(self.reader.folder)  # its own: the other one is read on a thread
-        for index in range(self.plan.frames):
-            frame = reader.read(self.start + index, self.start + index + 1)
-            yield unpack(to_working(pack(frame), *size))
+        for index in range(self.start, self.start + self.plan.frames):
+            yield resize_gbuffer(reader.read(index, index + 1), *size)
 
     def _full_size(self) -> Iterator[GBuffer]:
         """The clip at its own size in the steps in which frames are finished."""

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from alaya.resize import to_working
 
 from alaya.clip_info import ClipInfo, DepthInfo, ModelNote, SourceInfo
 from alaya.clip_writer import ClipWriter
@@ -161,8 +160,10 @@ def _predict(
     stage: Stage,
 ) -> Iterator[GBuffer]:
     """Finished G-buffers at the working size, in order, as many frames at a time as windows give."""
+    from alaya.resize import resize_frame  # brings torch, which no refusal should wait for
+
     size = plan.working_height, plan.working_width
-    frames = (to_working(to_float(frame)[None], *size)[0] for frame in read_frames(video, *selection))
+    frames = (resize_frame(frame, *size) for frame in read_frames(video, *selection))
     recent = Lookback(frames)
 
     def predict(window: Window) -> np.ndarray:

@@ -143,7 +143,7 @@ class RichProgress(PlainProgress):
             class BarStage(Stage):
                 def show(self) -> None:
                     state = f"{self.done_frames}/{self.frames} frames, {clock(self.eta)} left"
-                    bar.update(task, completed=self.done_work, state=state)
+                    bar.update(task, completed=self.done_work, total=self.work, state=state)
 
             stage = BarStage(name, work, frames)
             yield stage
