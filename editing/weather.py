@@ -2,7 +2,7 @@
 
 Rain, storm, snow, bubbles, glowing motes, stars, falling leaves and blown dust. The strength follows the
 look's probability; what is drawn is fixed by the seed and the absolute time in seconds, so windows and
-resumed runs agree. No camera is known here: particles fall in front of it, and stars stand still in the frame.
+resumed runs agree. No camera is known here: particles fall before it, and stars stand still in the frame.
 """
 
 from collections.abc import Callable, Iterator, Mapping
