@@ -1,0 +1,246 @@
+"""The 2.5-D U-Net both embedded models are made of: spatial convolutions, temporal mixing, one clip-wide context."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """Every size of the network.
+
+    Attributes:
+        in_channels: channels of the conditions (RGB, or the coded G-buffers).
+        out_channels: channels of the prediction, and of the noisy target where there is one.
+        words_dim: width of the text embedding, 0 for a model without words.
+        widths: channels at 1/patch, 1/(2 patch) and 1/(4 patch) of the working size.
+        patch: side of the pixel block folded into channels at the door (and unfolded at the exit).
+        head_width: channels of the half-size head that restores sharp edges.
+        embed_dim: width of the time, words and clip-context embedding.
+        heads: attention heads at the coarsest level.
+    """
+
+    in_channels: int
+    out_channels: int
+    words_dim: int = 0
+    widths: tuple[int, int, int] = (48, 96, 192)
+    patch: int = 4
+    head_width: int = 32
+    embed_dim: int = 128
+    heads: int = 4
+
+
+def config_of(network: dict[str, Any]) -> UNetConfig:
+    """The sizes that the network part of a card states; what is not a size of the U-Net is left out."""
+    names = {field.name for field in fields(UNetConfig)}
+    values = {key: value for key, value in network.items() if key in names}
+    return UNetConfig(**{**values, "widths": tuple(values["widths"])})
+
+
+def time_embedding(t: Tensor, dim: int) -> Tensor:
+    """Sinusoids of the flow time. ``t``: (B,) in [0, 1]; returns (B, dim)."""
+    rates = torch.exp(-math.log(1e4) * torch.arange(dim // 2, device=t.device) / (dim // 2))
+    angles = t[:, None] * 1000 * rates
+    return torch.cat([angles.sin(), angles.cos()], -1)
+
+
+def picture_plane(height: int, width: int, like: Tensor) -> Tensor:
+    """Where a pixel lies in its picture: (2, height, width) of y and x in [-1, 1], the horizon prior of the net."""
+    y = torch.linspace(-1, 1, height, device=like.device, dtype=like.dtype)
+    x = torch.linspace(-1, 1, width, device=like.device, dtype=like.dtype)
+    return torch.stack(torch.meshgrid(y, x, indexing="ij"))
+
+
+class TemporalMix(nn.Module):
+    """A convolution along time at every pixel; starts as the identity so that single frames train first."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.conv.weight)
+        nn.init.zeros_(self.conv.bias)  # pyright: ignore[reportArgumentType]
+
+    def forward(self, x: Tensor, num_frames: int) -> Tensor:
+        """``x``: (B*T, C, H, W) -> the same."""
+        if num_frames == 1:
+            # the middle tap alone: what zero padding on both sides leaves of the convolution
+            return x + F.conv2d(x, self.conv.weight[:, :, 1:2, None], self.conv.bias)
+        height = x.shape[2]
+        pixels = rearrange(x, "(b t) c h w -> (b h w) c t", t=num_frames)
+        mixed = self.conv(pixels)
+        return x + rearrange(mixed, "(b h w) c t -> (b t) c h w", h=height, b=x.shape[0] // num_frames)
+
+
+class Block(nn.Module):
+    """Residual block; time, words and clip context scale and shift its middle."""
+
+    def __init__(self, inputs: int, outputs: int, embed_dim: int, temporal: bool = False) -> None:
+        super().__init__()
+        self.norm1 = nn.GroupNorm(8, inputs)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.film = nn.Linear(embed_dim, 2 * outputs)
+        self.norm2 = nn.GroupNorm(8, outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+        self.mix = TemporalMix(outputs) if temporal else None
+        nn.init.zeros_(self.conv2.weight)
+        nn.init.zeros_(self.film.weight)
+        nn.init.zeros_(self.film.bias)
+
+    def forward(self, x: Tensor, embed: Tensor, num_frames: int) -> Tensor:
+        """``x``: (B*T, C, H, W); ``embed``: (B*T, E) after its activation."""
+        hidden = self.conv1(F.silu(self.norm1(x)))
+        scale, shift = self.film(embed)[:, :, None, None].chunk(2, 1)
+        hidden = self.norm2(hidden) * (1 + scale) + shift
+        x = self.skip(x) + self.conv2(F.silu(hidden))
+        return x if self.mix is None else self.mix(x, num_frames)
+
+
+class FrameAttention(nn.Module):
+    """Self-attention over the places of each frame, at the coarsest level only."""
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.GroupNorm(8, channels)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.out = nn.Linear(channels, channels)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x``: (B*T, C, H, W) -> the same."""
+        height = x.shape[2]
+        tokens = rearrange(self.norm(x), "n c h w -> n (h w) c")
+        query, key, value = rearrange(self.qkv(tokens), "n l (k a d) -> k n a l d", k=3, a=self.heads)
+        mixed = rearrange(F.scaled_dot_product_attention(query, key, value), "n a l d -> n l (a d)")
+        return x + rearrange(self.out(mixed), "n (h w) c -> n c h w", h=height)
+
+
+class ClipContext(nn.Module):
+    """What a whole clip has in common (exposure, scale, light): its mean, put back into the embedding."""
+
+    def __init__(self, channels: int, embed_dim: int) -> None:
+        super().__init__()
+        self.inner = nn.Linear(channels, embed_dim)
+        self.out = nn.Linear(embed_dim, embed_dim)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, x: Tensor, num_frames: int) -> Tensor:
+        """``x``: (B*T, C, H, W) -> (B*T, E)."""
+        mean = rearrange(x.mean((2, 3)), "(b t) c -> b t c", t=num_frames).mean(1)
+        return self.out(F.silu(self.inner(mean))).repeat_interleave(num_frames, 0)
+
+
+class UNet(nn.Module):
+    """Predicts a clean clip from a noisy one and its conditions, frame by frame with temporal mixing."""
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        top, middle, deep = config.widths
+        embed, folded = config.embed_dim, config.patch**2
+
+        def block(inputs: int, outputs: int, temporal: bool = False) -> Block:
+            return Block(inputs, outputs, embed, temporal)
+
+        self.time = nn.Sequential(nn.Linear(64, embed), nn.SiLU(), nn.Linear(embed, embed))
+        self.words = nn.Linear(config.words_dim, embed) if config.words_dim else None
+        self.stem = nn.Conv2d(config.in_channels * folded + 2, top, 3, padding=1)
+        # apart from the stem, so that a first step, where nothing of the target is known, costs nothing
+        self.noisy = nn.Conv2d(config.out_channels * folded, top, 1, bias=False)
+        self.down0 = nn.ModuleList([block(top, top)])
+        self.shrink0 = nn.Conv2d(top, middle, 3, stride=2, padding=1)
+        self.down1 = nn.ModuleList([block(middle, middle, True), block(middle, middle)])
+        self.shrink1 = nn.Conv2d(middle, deep, 3, stride=2, padding=1)
+        self.deep = nn.ModuleList([block(deep, deep, index % 2 == 0) for index in range(4)])
+        self.attention = nn.ModuleList([FrameAttention(deep, config.heads) for _ in range(2)])
+        self.context = ClipContext(deep, embed)
+        self.grow1 = nn.ConvTranspose2d(deep, middle, 2, stride=2)
+        self.up1 = nn.ModuleList([block(2 * middle, middle, True), block(middle, middle)])
+        self.grow0 = nn.ConvTranspose2d(middle, top, 2, stride=2)
+        self.up0 = nn.ModuleList([block(2 * top, top), block(top, top)])
+        self.exit = nn.Conv2d(top, config.out_channels * folded, 3, padding=1)
+        self.head = self._make_head()
+
+    def _make_head(self) -> nn.Sequential:
+        config = self.config
+        head = nn.Sequential(
+            nn.PixelUnshuffle(2),
+            nn.Conv2d(4 * (config.in_channels + config.out_channels), config.head_width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(config.head_width, config.head_width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(config.head_width, 4 * config.out_channels, 3, padding=1),
+            nn.PixelShuffle(2),
+        )
+        last = head[5]
+        nn.init.zeros_(last.weight)  # pyright: ignore[reportArgumentType]
+        nn.init.zeros_(last.bias)  # pyright: ignore[reportArgumentType]
+        return head
+
+    def forward(
+        self, conditions: Tensor, t: Tensor, words: Tensor | None = None, noisy: Tensor | None = None
+    ) -> Tensor:
+        """Predict the clean clip.
+
+        Args:
+            conditions: (B, T, in_channels, H, W); H and W multiples of 8 (and of ``patch``).
+            t: (B,) flow time, 1 where nothing of the target is known.
+            words: (B, words_dim) or None.
+            noisy: (B, T, out_channels, H, W), the target at time ``t``; None is the same as zeros.
+
+        Returns:
+            (B, T, out_channels, H, W).
+        """
+        num_frames = conditions.shape[1]
+        frames = rearrange(conditions, "b t c h w -> (b t) c h w")
+        embed = self.time(time_embedding(t, 64))
+        if self.words is not None and words is not None:
+            embed = embed + self.words(words)
+        embed = embed.repeat_interleave(num_frames, 0)
+        start = None if noisy is None else rearrange(noisy, "b t c h w -> (b t) c h w")
+        rough = self._body(frames, start, embed, num_frames)
+        sharp = rough + self.head(torch.cat([frames, rough], 1))
+        return rearrange(sharp, "(b t) c h w -> b t c h w", t=num_frames)
+
+    def _body(self, frames: Tensor, noisy: Tensor | None, embed: Tensor, num_frames: int) -> Tensor:
+        config = self.config
+        folded = F.pixel_unshuffle(frames, config.patch)  # (N, C*p*p, H/p, W/p)
+        plane = picture_plane(folded.shape[2], folded.shape[3], folded).expand(folded.shape[0], -1, -1, -1)
+        x = self.stem(torch.cat([folded, plane], 1))
+        if noisy is not None:
+            x = x + self.noisy(F.pixel_unshuffle(noisy, config.patch))
+        code = F.silu(embed)
+        fine = self._run(self.down0, x, code, num_frames)
+        half = self._run(self.down1, self.shrink0(fine), code, num_frames)
+        deep = self.shrink1(half)  # (N, deep, H/4p, W/4p)
+        for index, block in enumerate(self.deep):
+            deep = block(deep, code, num_frames)
+            if index % 2:
+                deep = self.attention[index // 2](deep)
+        code = F.silu(embed + self.context(deep, num_frames))
+        up = self._join(self.grow1(deep), half)
+        up = self._run(self.up1, up, code, num_frames)
+        up = self._join(self.grow0(up), fine)
+        up = self._run(self.up0, up, code, num_frames)
+        return F.pixel_shuffle(self.exit(F.silu(up)), config.patch)
+
+    @staticmethod
+    def _run(blocks: nn.ModuleList, x: Tensor, embed: Tensor, num_frames: int) -> Tensor:
+        for block in blocks:
+            x = block(x, embed, num_frames)
+        return x
+
+    @staticmethod
+    def _join(grown: Tensor, skip: Tensor) -> Tensor:
+        """Put an enlarged map beside its skip; odd sizes grow by one row or column too many."""
+        return torch.cat([grown[..., : skip.shape[2], : skip.shape[3]], skip], 1)

@@ -1,0 +1,248 @@
+"""Find checkpoints, read their cards, and load safetensors strictly."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alaya.errors import WeightsError, WeightsNotFoundError
+from alaya.files import atomic_write, file_sha256
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+WEIGHTS_NAME, CARD_NAME = "model.safetensors", "card.json"
+STAGES = ("inverse", "editing")
+BUNDLED = {"small": "small"}
+"""model name -> folder below a checkpoints folder; each holds one folder a stage."""
+
+MAX_HEADER = 16 * 2**20
+MAX_TENSORS = 20_000
+_KEY = re.compile(r"[A-Za-z0-9_.\-]{1,256}")
+
+
+@dataclass(frozen=True)
+class WeightsEntry:
+    """One checkpoint that alaya knows by name."""
+
+    name: str
+    stage: str
+    path: Path | None
+    bytes: int | None
+    licence: str
+
+    @property
+    def present(self) -> bool:
+        """Whether the files are on this machine."""
+        return self.path is not None
+
+
+@dataclass
+class KeyReport:
+    """How the tensors of a file differ from those of a network."""
+
+    missing: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    misshapen: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing differs."""
+        return not (self.missing or self.unexpected or self.misshapen)
+
+    def summary(self) -> str:
+        """One line that names up to ten of each kind."""
+        parts = []
+        for kind in ("missing", "unexpected", "misshapen"):
+            names: list[str] = getattr(self, kind)
+            if names:
+                more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+                parts.append(f"{kind}: {', '.join(names[:10])}{more}")
+        return "; ".join(parts) or "all keys and shapes match"
+
+
+def search_folders() -> list[Path]:
+    """Where checkpoints are looked for, in order: $ALAYA_CHECKPOINTS, ./checkpoints, beside the package."""
+    named = os.environ.get("ALAYA_CHECKPOINTS")
+    folders = [Path(named)] if named else []
+    return [*folders, Path("checkpoints"), Path(__file__).resolve().parent.parent / "checkpoints"]
+
+
+def find_weights(name: str, stage: str) -> Path:
+    """The folder of a checkpoint.
+
+    Args:
+        name: "small", the path of a checkpoint's folder, or of a folder with one folder a stage.
+        stage: "inverse" or "editing".
+
+    Raises:
+        WeightsNotFoundError: naming every place that was looked at.
+    """
+    if name in BUNDLED:
+        places = [folder / BUNDLED[name] / stage for folder in search_folders()]
+    else:
+        places = [Path(name), Path(name) / stage]
+    for place in places:
+        if (place / CARD_NAME).is_file() and (place / WEIGHTS_NAME).is_file():
+            return place
+    looked = ", ".join(str(place) for place in places)
+    raise WeightsNotFoundError(
+        f"no {stage} checkpoint {name!r}: none of {looked} holds {WEIGHTS_NAME} and {CARD_NAME};"
+        " name a folder that does, or set ALAYA_CHECKPOINTS"
+    )
+
+
+def list_weights() -> list[WeightsEntry]:
+    """Every checkpoint alaya knows, present or not."""
+    entries = []
+    for name in BUNDLED:
+        for stage in STAGES:
+            try:
+                path = find_weights(name, stage)
+            except WeightsNotFoundError:
+                entries.append(WeightsEntry(name, stage, None, None, "Apache-2.0"))
+                continue
+            size = (path / WEIGHTS_NAME).stat().st_size
+            entries.append(
+                WeightsEntry(name, stage, path, size, str(read_card(path).get("licence", "unknown")))
+            )
+    return entries
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """What a checkpoint says of itself (card.json)."""
+    path = folder / CARD_NAME
+    try:
+        if path.stat().st_size > MAX_HEADER:
+            raise WeightsError(f"{path}: {path.stat().st_size} bytes is no card; expected a small JSON file")
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{path}: not a readable card ({error})") from error
+    if not isinstance(card, dict) or not {"name", "stage", "network", "sha256"} <= set(card):
+        raise WeightsError(f"{path}: a card needs name, stage, network and sha256")
+    return card
+
+
+def read_header(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Names, dtypes and shapes in a safetensors file, from its header alone, within caps.
+
+    Raises:
+        WeightsError: not safetensors, or larger than any network needs.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(8)
+            length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+            if not 2 <= length <= min(MAX_HEADER, max(size - 8, 0)):
+                raise WeightsError(f"{path}: not safetensors (header of {length} bytes in a file of {size})")
+            header = json.loads(file.read(length))
+    except (OSError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{path}: not safetensors ({error})") from error
+    if not isinstance(header, dict):
+        raise WeightsError(f"{path}: not safetensors (the header is no table)")
+    header.pop("__metadata__", None)
+    if len(header) > MAX_TENSORS:
+        raise WeightsError(f"{path}: {len(header)} tensors, at most {MAX_TENSORS} are read")
+    return {str(key): _entry(path, key, value) for key, value in header.items()}
+
+
+def _entry(path: Path, key: str, value: Any) -> tuple[str, tuple[int, ...]]:
+    shape = value.get("shape") if isinstance(value, dict) else None
+    if not _KEY.fullmatch(key) or not isinstance(shape, list):
+        shape = [-1]
+    if not all(isinstance(size, int) and size >= 0 for size in shape):
+        raise WeightsError(f"{path}: tensor {key[:80]!r} has no usable name or shape")
+    return str(value.get("dtype")), tuple(shape)
+
+
+def compare_keys(found: dict[str, tuple[str, tuple[int, ...]]], net: nn.Module) -> KeyReport:
+    """Hold a file's tensors against a network's."""
+    wanted = {key: tuple(value.shape) for key, value in net.state_dict().items()}
+    shared = sorted(set(wanted) & set(found))
+    return KeyReport(
+        missing=sorted(set(wanted) - set(found)),
+        unexpected=sorted(set(found) - set(wanted)),
+        misshapen=[
+            f"{key} {found[key][1]} for {wanted[key]}" for key in shared if found[key][1] != wanted[key]
+        ],
+    )
+
+
+def check_sha256(folder: Path, card: dict[str, Any]) -> None:
+    """Refuse weights that are not the ones the card was written for."""
+    actual = file_sha256(folder / WEIGHTS_NAME)
+    if actual != card["sha256"]:
+        raise WeightsError(
+            f"{folder / WEIGHTS_NAME}: sha256 is {actual[:12]}..., the card says {str(card['sha256'])[:12]}...;"
+            " the file was changed or damaged"
+        )
+
+
+def load_into(net: nn.Module, folder: Path) -> dict[str, Any]:
+    """Load a checkpoint folder into a network, strictly: every key, every shape, finite, the card's sha256.
+
+    Returns:
+        The card.
+    """
+    card = read_card(folder)
+    path = folder / WEIGHTS_NAME
+    report = compare_keys(read_header(path), net)
+    if not report.good:
+        raise WeightsError(f"{path}: {report.summary()}")
+    check_sha256(folder, card)
+    state = _read_tensors(path)
+    net.load_state_dict(state, strict=True)
+    return card
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: cannot be read ({error})") from error
+    for key, value in state.items():
+        if not bool(value.isfinite().all()):
+            raise WeightsError(f"{path}: {key} holds values that are not finite")
+    return {key: value.float() for key, value in state.items()}
+
+
+def save_checkpoint(folder: Path, state: dict[str, Tensor], card: dict[str, Any]) -> None:
+    """Write weights as bf16 safetensors and the card with their sha256, each atomically, the card last."""
+    import torch
+    from safetensors.torch import save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    halves = {key: value.detach().to("cpu", torch.bfloat16).contiguous() for key, value in state.items()}
+    atomic_write(folder / WEIGHTS_NAME, save(halves))
+    card = {
+        **card,
+        "sha256": file_sha256(folder / WEIGHTS_NAME),
+        "bytes": (folder / WEIGHTS_NAME).stat().st_size,
+    }
+    atomic_write(folder / CARD_NAME, json.dumps(card, indent=2) + "\n")
+
+
+def check_weights(path: Path) -> str:
+    """One line on a checkpoint folder or a safetensors file, from headers and hashes only.
+
+    Raises:
+        WeightsError: it is not what it should be.
+    """
+    if path.is_dir():
+        card = read_card(path)
+        tensors = read_header(path / WEIGHTS_NAME)
+        check_sha256(path, card)
+        return f"{path}: {card['name']} ({card['stage']}), {len(tensors)} tensors, sha256 as the card says"
+    if not path.is_file():
+        raise WeightsNotFoundError(f"no file or folder at {path}")
+    tensors = read_header(path)
+    return f"{path}: safetensors with {len(tensors)} tensors, no card beside it"

@@ -1,0 +1,128 @@
+"""The only door to the editing models: G-buffers and words to RGB, whatever network does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+from alaya.gbuffer import GBuffer
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a caller needs to know of a loaded model.
+
+    Attributes:
+        name: as asked for.
+        sha256: of the weights.
+        num_frames: window length when nothing is asked.
+        num_steps: sampling steps when nothing is asked.
+        options: names of the settings it understands besides those every model takes.
+    """
+
+    name: str
+    sha256: str
+    num_frames: int
+    num_steps: int
+    options: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True)
+class Words:
+    """A text as a model reads it.
+
+    Attributes:
+        embedding: what the network is conditioned on.
+        looks: probability of each look the model knows; empty for a model that knows none.
+    """
+
+    embedding: Tensor
+    looks: dict[str, float]
+
+
+class EditingModel(Protocol):
+    """What every editing model does."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Its name, defaults and limits."""
+        ...
+
+    def encode_text(self, prompt: str, negative: str = "") -> Words:
+        """Read a text once for a whole clip."""
+        ...
+
+    def working_size(self, height: int, width: int) -> tuple[int, int]:
+        """The (height, width) it works at for clips of a size."""
+        ...
+
+    def predict(
+        self,
+        gbuffer: GBuffer,
+        words: Words,
+        *,
+        num_steps: int | None = None,
+        seed: int = 0,
+        first_frame: int = 0,
+        cfg_scale: float | None = None,
+    ) -> np.ndarray:
+        """Draw a window.
+
+        Args:
+            gbuffer: T frames at the working size.
+            words: of `encode_text`.
+            num_steps: sampling steps, as trained when None.
+            seed: decides all noise.
+            first_frame: number of the window's first frame in the clip.
+            cfg_scale: guidance, for models whose `info.options` name it.
+
+        Returns:
+            (T, h, w, 3) float32 sRGB in [0, 1].
+        """
+        ...
+
+    def restore(
+        self,
+        coarse: np.ndarray,
+        gbuffer: GBuffer,
+        words: Words,
+        *,
+        seed: int = 0,
+        first_frame: int = 0,
+        fps: Fraction = Fraction(24),
+    ) -> np.ndarray:
+        """Bring a few coarse frames to the size of their G-buffers and let the weather fall.
+
+        Args:
+            coarse: (T, h, w, 3) float32 sRGB in [0, 1].
+            gbuffer: T frames at full size, whose edges the result follows.
+            words: of `encode_text`.
+            seed: decides where particles are.
+            first_frame: number of the first of these frames in the clip.
+            fps: frames a second.
+
+        Returns:
+            (T, H, W, 3) float32 sRGB in [0, 1].
+        """
+        ...
+
+
+def load_editor(name_or_path: str | Path = "small", device: str = "cpu") -> EditingModel:
+    """Load an editing model.
+
+    Args:
+        name_or_path: "small" (the embedded model) or the folder of a checkpoint.
+        device: "cpu" or "cuda".
+
+    Raises:
+        WeightsNotFoundError: no such checkpoint; the message names the places looked at.
+        WeightsError: the files are not what they should be.
+    """
+    from editing.small import SmallEditor
+
+    return SmallEditor.load(str(name_or_path), device)

@@ -1,0 +1,89 @@
+"""The only door to the inverse models: RGB clips to G-buffers, whatever network does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from alaya.gbuffer import GBuffer
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a caller needs to know of a loaded model.
+
+    Attributes:
+        name: as asked for.
+        sha256: of the weights.
+        num_frames: window length when nothing is asked.
+        num_steps: sampling steps when nothing is asked.
+        depth_kind: "relative" or "metric_m".
+        near, far: the limits of its depth, in the unit of `depth_kind`.
+        options: names of the settings it understands besides those every model takes.
+    """
+
+    name: str
+    sha256: str
+    num_frames: int
+    num_steps: int
+    depth_kind: str
+    near: float
+    far: float
+    options: frozenset[str] = field(default_factory=frozenset)
+
+
+class InverseModel(Protocol):
+    """What every inverse model does."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Its name, defaults and limits."""
+        ...
+
+    def working_size(self, height: int, width: int) -> tuple[int, int]:
+        """The (height, width) it works at for clips of a size."""
+        ...
+
+    def predict(
+        self, rgb: np.ndarray, *, num_steps: int | None = None, seed: int = 0, first_frame: int = 0
+    ) -> GBuffer:
+        """Predict a window.
+
+        Args:
+            rgb: (T, h, w, 3) float32 sRGB in [0, 1] at the working size.
+            num_steps: sampling steps, as trained when None.
+            seed: decides all noise.
+            first_frame: number of the window's first frame in the clip.
+
+        Returns:
+            T frames at the working size.
+        """
+        ...
+
+    def restore(self, coarse: GBuffer, rgb: np.ndarray) -> GBuffer:
+        """Bring a few coarse frames to the size of their pictures.
+
+        Args:
+            coarse: T frames at the working size.
+            rgb: (T, H, W, 3) float32 sRGB in [0, 1], whose edges the result follows.
+        """
+        ...
+
+
+def load_inverse(name_or_path: str | Path = "small", device: str = "cpu") -> InverseModel:
+    """Load an inverse model.
+
+    Args:
+        name_or_path: "small" (the embedded model) or the folder of a checkpoint.
+        device: "cpu" or "cuda".
+
+    Raises:
+        WeightsNotFoundError: no such checkpoint; the message names the places looked at.
+        WeightsError: the files are not what they should be.
+    """
+    from inverse.small import SmallInverse
+
+    return SmallInverse.load(str(name_or_path), device)

@@ -1,0 +1,189 @@
+"""The one training loop: any task, resumable to the same curve, with a log, pictures and averaged weights."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from PIL import Image
+from torch import Tensor, nn
+
+from alaya.errors import AlayaError
+from training.ema import Ema
+from training.optimizer import make_optimizer
+from training.recipe import Phase, Recipe
+from training.tasks import Task
+
+LOG_EVERY = 20
+MAX_GRAD_NORM = 1.0
+Report = Callable[[dict[str, Any]], None]
+
+
+@dataclass
+class Progress:
+    """Where a run stands; saved with it."""
+
+    step: int = 0
+    seconds: float = 0.0
+
+    def state_dict(self) -> dict[str, float]:
+        """For the saved state."""
+        return dict(vars(self))
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """From the saved state."""
+        self.step, self.seconds = int(state["step"]), float(state["seconds"])
+
+
+def rates(phase: Phase, step: int) -> tuple[float, float]:
+    """(AdamW's, Muon's) learning rate at a step of a phase: warm-up, plateau, linear fall."""
+    warm = min(1.0, (step + 1) / max(1, phase.warmup))
+    done = step / phase.steps
+    fall = 1.0
+    if done > phase.decay_from:
+        fall = 1 - (1 - phase.end) * (done - phase.decay_from) / (1 - phase.decay_from)
+    return phase.lr * warm * fall, phase.muon_lr * warm * fall
+
+
+class Run:
+    """A training run in a folder: log.jsonl, sheets/, state/ (for resuming)."""
+
+    def __init__(self, recipe: Recipe, task: Task, folder: Path, tracker: str | None = None) -> None:
+        self.recipe, self.task, self.folder = recipe, task, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        precision = recipe.precision if recipe.precision != "no" else None
+        self.accelerator = Accelerator(
+            mixed_precision=precision,
+            gradient_accumulation_steps=recipe.accumulate,
+            log_with=tracker,
+            project_dir=str(folder),
+        )
+        if tracker:
+            self.accelerator.init_trackers("alaya")
+        self.net, self.optimizer = self.accelerator.prepare(task.net, make_optimizer(task.net))
+        self.ema = Ema(self.plain_net, recipe.ema)
+        self.progress = Progress()
+        self.accelerator.register_for_checkpointing(self.ema, self.progress)
+
+    @property
+    def plain_net(self) -> nn.Module:
+        """The network without accelerate's wrapping."""
+        return self.accelerator.unwrap_model(self.net)
+
+    def resume(self) -> bool:
+        """Continue from the folder's last state; False where there is none."""
+        state = self.folder / "state"
+        if not state.is_dir():
+            return False
+        self.accelerator.load_state(str(state))
+        return True
+
+    def save(self) -> None:
+        """Keep a state to resume from, beside the last one until it is whole."""
+        fresh, state = self.folder / "state.new", self.folder / "state"
+        self.accelerator.save_state(str(fresh))
+        old = self.folder / "state.old"
+        if state.exists():
+            state.rename(old)
+        fresh.rename(state)
+        _remove_tree(old)
+
+    def train(self, report: Report = lambda event: None, stop_after: float | None = None) -> bool:
+        """Train to the recipe's end.
+
+        Args:
+            report: called with each log line.
+            stop_after: seconds after which to save and stop.
+
+        Returns:
+            Whether the recipe's last step was reached.
+        """
+        began, window = time.perf_counter(), deque[dict[str, float]](maxlen=LOG_EVERY)
+        before = self.progress.seconds
+        self.net.train()
+        while self.progress.step < self.recipe.steps:
+            window.append(self._step())
+            self.progress.seconds = before + time.perf_counter() - began
+            self._after_step(window, report)
+            if stop_after is not None and time.perf_counter() - began > stop_after:
+                self.save()
+                return False
+        self.save()
+        self._draw()
+        return True
+
+    def averaged(self) -> dict[str, Tensor]:
+        """The averaged weights."""
+        return self.ema.state
+
+    def _step(self) -> dict[str, float]:
+        step = self.progress.step
+        phase, inside = self.recipe.at(step)
+        for group, rate in zip(self.optimizer.param_groups, reversed(rates(phase, inside)), strict=True):
+            group["lr"] = rate
+        total: dict[str, float] = {}
+        for part in range(self.recipe.accumulate):
+            draw = step * self.recipe.accumulate + part
+            batch = self.task.batch(draw, phase)
+            batch = {key: value.to(self.accelerator.device) for key, value in batch.items()}
+            with self.accelerator.accumulate(self.net), self.accelerator.autocast():
+                loss, parts = self.task.loss(self.net, batch, draw, phase)
+                self._backward(loss)
+            for name, value in {"loss": float(loss.detach()), **parts}.items():
+                total[name] = total.get(name, 0.0) + value / self.recipe.accumulate
+        self.ema.update(self.plain_net)
+        self.progress.step += 1
+        return total
+
+    def _backward(self, loss: Tensor) -> None:
+        if not bool(torch.isfinite(loss)):
+            raise AlayaError(
+                f"the loss is {float(loss)} at step {self.progress.step}; resume with a lower rate"
+                f" from {self.folder / 'state'}"
+            )
+        self.accelerator.backward(loss)
+        if self.accelerator.sync_gradients:
+            self.accelerator.clip_grad_norm_(self.net.parameters(), MAX_GRAD_NORM)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def _after_step(self, window: deque[dict[str, float]], report: Report) -> None:
+        step = self.progress.step
+        if step % LOG_EVERY == 0 or step == self.recipe.steps:
+            phase = self.recipe.at(step - 1)[0]
+            means = {key: round(float(np.mean([entry[key] for entry in window])), 5) for key in window[0]}
+            event = {"step": step, "phase": phase.name, "seconds": round(self.progress.seconds, 1), **means}
+            with (self.folder / "log.jsonl").open("a") as log:
+                log.write(json.dumps(event) + "\n")
+            self.accelerator.log(means, step=step)
+            report(event)
+        if step % self.recipe.save_every == 0:
+            self.save()
+        if step % self.recipe.preview_every == 0:
+            self._draw()
+
+    def _draw(self) -> None:
+        net = self.plain_net
+        kept = {key: value.detach().clone() for key, value in net.state_dict().items()}
+        net.load_state_dict(self.ema.state)
+        net.eval()
+        sheet = self.task.sheet(net)
+        net.train()
+        net.load_state_dict(kept)
+        folder = self.folder / "sheets"
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(sheet).save(folder / f"step_{self.progress.step:06d}.png")
+
+
+def _remove_tree(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,113 @@
+"""What a prediction is charged for: per channel for G-buffers, picture and edges for video, motion for both."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from alaya.netcode import ALBEDO, DEPTH, METALLIC, NORMAL, ROUGHNESS, SKY
+
+WEIGHTS = {
+    "albedo": 2.0,
+    "normal": 1.5,
+    "depth": 2.0,
+    "roughness": 0.6,
+    "metallic": 0.8,
+    "sky": 0.5,
+    "edges": 0.5,
+    "still": 0.5,
+}
+METAL_WEIGHT = 2.0  # metal is rare: a metallic pixel counts this often
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean over channels and the pixels of a mask. ``values``: (B,T,C,H,W); ``mask``: (B,T,1,H,W) float."""
+    return (values * mask).sum() / (mask.sum() * values.shape[2] + 1)
+
+
+def differences(values: Tensor, axis: int) -> Tensor:
+    """Neighbour differences along an axis."""
+    return values.diff(dim=axis)
+
+
+def edge_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """How far the predicted edges are off, over pixel pairs that both lie in the mask."""
+    total = predicted.new_zeros(())
+    for axis in (-1, -2):
+        pairs = mask.narrow(axis, 1, mask.shape[axis] - 1) * mask.narrow(axis, 0, mask.shape[axis] - 1)
+        total = total + masked_mean((predicted - target).diff(dim=axis).abs(), pairs)
+    return total
+
+
+def still_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """How far the change from frame to frame is off: flicker is charged, real motion is not."""
+    if predicted.shape[1] == 1:
+        return predicted.new_zeros(())
+    return masked_mean((predicted - target).diff(dim=1).abs(), mask[:, 1:] * mask[:, :-1])
+
+
+def depth_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Log depth up to one scale a clip, plus a little of the scale itself."""
+    error = (predicted - target) * mask
+    axes = (1, 2, 3, 4)
+    shift = error.sum(axes, keepdim=True) / (mask.sum(axes, keepdim=True) + 1)
+    return masked_mean((error - shift).abs(), mask) + 0.2 * masked_mean(error.abs(), mask)
+
+
+def inverse_loss(raw: Tensor, target: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """Charge a joint prediction of the planes.
+
+    Args:
+        raw: (B, T, 10, H, W), metallic and sky as logits.
+        target: (B, T, 10, H, W) planes in [-1, 1].
+
+    Returns:
+        The loss and its unweighted parts.
+    """
+    sky = (target[:, :, SKY] > 0).float()
+    mask = 1 - sky
+    normal, true_normal = raw[:, :, NORMAL], target[:, :, NORMAL]
+    angle = 1 - F.cosine_similarity(normal, true_normal, dim=2).unsqueeze(2)
+    metal = (target[:, :, METALLIC] + 1) / 2
+    metal_cost = F.binary_cross_entropy_with_logits(raw[:, :, METALLIC], metal, reduction="none")
+    smooth = slice(0, 8)  # albedo, normal, depth, roughness: what has edges to keep and can flicker
+    parts = {
+        "albedo": masked_mean((raw[:, :, ALBEDO] - target[:, :, ALBEDO]).abs(), mask),
+        "normal": masked_mean((normal - true_normal).abs(), mask) + 0.5 * masked_mean(angle, mask),
+        "depth": depth_loss(raw[:, :, DEPTH], target[:, :, DEPTH], mask),
+        "roughness": masked_mean((raw[:, :, ROUGHNESS] - target[:, :, ROUGHNESS]).abs(), mask),
+        "metallic": masked_mean(metal_cost * (1 + (METAL_WEIGHT - 1) * metal), mask),
+        "sky": F.binary_cross_entropy_with_logits(raw[:, :, SKY], sky),
+        "edges": edge_loss(raw[:, :, smooth], target[:, :, smooth], mask),
+        "still": still_loss(raw[:, :, smooth], target[:, :, smooth], mask),
+    }
+    return weigh(parts)
+
+
+def editing_loss(
+    predicted: Tensor, target: Tensor, logits: Tensor, looks: Tensor
+) -> tuple[Tensor, dict[str, float]]:
+    """Charge a drawn clip and the reading of its words.
+
+    Args:
+        predicted: (B, T, 3, H, W).
+        target: the picture, in [-1, 1].
+        logits: (B, looks) of the text encoder.
+        looks: (B,) the look each text asks for.
+    """
+    everywhere = torch.ones_like(target[:, :, :1])
+    parts = {
+        "picture": (predicted - target).abs().mean(),
+        "square": (predicted - target).square().mean(),
+        "edges": edge_loss(predicted, target, everywhere),
+        "still": still_loss(predicted, target, everywhere),
+        "words": F.cross_entropy(logits, looks),
+    }
+    return weigh(parts, {"picture": 1.0, "square": 2.0, "edges": 0.5, "still": 0.5, "words": 0.1})
+
+
+def weigh(parts: dict[str, Tensor], weights: dict[str, float] = WEIGHTS) -> tuple[Tensor, dict[str, float]]:
+    """Sum parts with their weights; also give them as numbers for the log."""
+    total = torch.stack([weights[name] * value for name, value in parts.items()]).sum()
+    return total, {name: float(value.detach()) for name, value in parts.items()}

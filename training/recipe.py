@@ -1,0 +1,155 @@
+"""A recipe: the TOML file that says how a checkpoint is trained, read strictly."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from alaya.errors import RequestError
+
+TASKS = ("inverse", "editing")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of training at one picture size and clip length.
+
+    Attributes:
+        name: what logs call it.
+        steps: optimiser steps.
+        width, height: training pictures in pixels, multiples of 8.
+        num_frames: frames a clip.
+        batch: clips a step.
+        lr: AdamW's rate; Muon's is ``muon_lr``. Both warm up over ``warmup`` steps.
+        muon_lr: rate of the inner weights.
+        decay_from: share of the phase after which the rates fall linearly to ``end`` times their value.
+        end: what is left of the rates at the end of the phase.
+        warmup: steps.
+        noisy_share: share of steps that start from a noisy target, for more than one sampling step.
+        whole_share: share of clips seen whole instead of cropped.
+    """
+
+    name: str
+    steps: int
+    width: int
+    height: int
+    num_frames: int = 1
+    batch: int = 8
+    lr: float = 1e-3
+    muon_lr: float = 0.02
+    decay_from: float = 1.0
+    end: float = 1.0
+    warmup: int = 50
+    noisy_share: float = 0.1
+    whole_share: float = 0.5
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a training run.
+
+    Attributes:
+        task: "inverse" or "editing".
+        name: of the checkpoint.
+        preset: key of the network's CONFIGS.
+        seed: decides initial weights, batches and noise.
+        data: dataset folders (globs allowed).
+        heldout: dataset folder that previews are drawn from.
+        phases: in order.
+        ema: decay of the averaged weights that are saved.
+        accumulate: batches a step.
+        precision: "no" or "bf16" (autocast).
+        save_every, preview_every: steps.
+    """
+
+    task: str
+    name: str
+    preset: str
+    seed: int
+    data: tuple[str, ...]
+    heldout: str
+    phases: tuple[Phase, ...]
+    ema: float = 0.998
+    accumulate: int = 1
+    precision: str = "no"
+    save_every: int = 200
+    preview_every: int = 500
+
+    @property
+    def steps(self) -> int:
+        """Steps of all phases."""
+        return sum(phase.steps for phase in self.phases)
+
+    def at(self, step: int) -> tuple[Phase, int]:
+        """The phase a global step falls into, and the step's number inside it."""
+        for phase in self.phases:
+            if step < phase.steps:
+                return phase, step
+            step -= phase.steps
+        raise IndexError(step)
+
+    def only(self, names: tuple[str, ...]) -> Recipe:
+        """The same recipe with some of its phases, in the recipe's order."""
+        known = [phase.name for phase in self.phases]
+        if unknown := [name for name in names if name not in known]:
+            raise RequestError(
+                f"recipe {self.name} has no phase {unknown[0]!r}; its phases are {', '.join(known)}"
+            )
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Recipe(**{**values, "phases": tuple(phase for phase in self.phases if phase.name in names)})
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe; every unknown, missing or wrong key is refused by name."""
+    if not path.is_file():
+        raise RequestError(f"no recipe at {path}; the bundled ones lie in training/recipes/")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path}: not TOML ({error})") from error
+    phases = table.pop("phases", None)
+    if not isinstance(phases, list) or not phases:
+        raise RequestError(f"{path}: a recipe needs at least one [[phases]] table")
+    read = tuple(_build(Phase, phase, f"{path}: phase {index + 1}") for index, phase in enumerate(phases))
+    recipe = _build(Recipe, {**table, "phases": read}, str(path))
+    _check(recipe, path)
+    return recipe
+
+
+def _build(kind: type, table: dict[str, Any], where: str) -> Any:
+    known = {field.name: field for field in fields(kind)}
+    if unknown := sorted(set(table) - set(known)):
+        raise RequestError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(known)}")
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    try:
+        made = kind(**values)
+    except TypeError as error:
+        raise RequestError(f"{where}: {error}") from error
+    for key, value in values.items():
+        if not isinstance(value, _allowed(str(known[key].type))):
+            raise RequestError(f"{where}: {key} must be {known[key].type}, got {value!r}")
+    return made
+
+
+def _allowed(annotation: str) -> tuple[type, ...]:
+    table = {"int": (int,), "float": (int, float), "str": (str,)}
+    return table.get(annotation, (tuple,))
+
+
+def _check(recipe: Recipe, path: Path) -> None:
+    if recipe.task not in TASKS:
+        raise RequestError(f"{path}: task must be one of {', '.join(TASKS)}, got {recipe.task!r}")
+    if len({phase.name for phase in recipe.phases}) != len(recipe.phases):
+        raise RequestError(f"{path}: two phases have the same name")
+    for phase in recipe.phases:
+        if (
+            phase.width % 8
+            or phase.height % 8
+            or min(phase.width, phase.height, phase.steps, phase.batch) < 1
+        ):
+            raise RequestError(
+                f"{path}: phase {phase.name} needs steps and batch of at least 1 and a size of multiples of 8,"
+                f" got {phase.steps} steps of {phase.batch} at {phase.width}x{phase.height}"
+            )
