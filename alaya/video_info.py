@@ -195,15 +195,19 @@ def _declared(container: Any, stream: Any, packets: _Packets, fps: Fraction, hol
     held = len(packets.ticks)
     if stream.frames:
         return max(held, stream.frames - packets.discarded)
-    own_end = _tagged_duration(stream)
-    declared_end = own_end or Fraction((container.duration or 0) + (container.start_time or 0), av.time_base)
-    # The container's end is that of all streams: a sound that outlasts the picture is no damage.
-    short = declared_end - (packets.own_end if own_end else packets.end)
+    holes = holes if packets.damaged else 0
+    own_duration = _tagged_duration(stream)
+    if own_duration is not None:
+        start = packets.ticks[0] * stream.time_base if packets.ticks[0] else Fraction(0)
+        cut_short = packets.own_end - start < own_duration - Fraction(3, 2) / fps
+        return max(held + holes, round(own_duration * fps) if cut_short else 0)
+    declared_end = Fraction((container.duration or 0) + (container.start_time or 0), av.time_base)
+    short = declared_end - packets.end  # over all streams: a sound that outlasts the picture is no damage
     lacking = round(short * fps) if short > (_HALF_FRAME / fps if packets.damaged else _CUT_SHORT_S) else 0
-    return held + lacking + (holes if packets.damaged else 0)
+    return held + lacking + holes
 
 
 def _tagged_duration(stream: Any) -> Fraction | None:
-    """The stream's own end in seconds, which Matroska files carry as a tag HH:MM:SS.fraction."""
+    """The stream's own duration in seconds, which Matroska files carry as a tag HH:MM:SS.fraction."""
     found = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
     return int(found[1]) * 3600 + int(found[2]) * 60 + Fraction(found[3]) if found else None

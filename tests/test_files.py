@@ -94,7 +94,8 @@ def test_full_disk_is_one_line(tmp_path, code):
 def test_real_write_limit(tmp_path):
     code = (
         "import resource, signal, sys; from alaya.files import atomic_write\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "atomic_write(sys.argv[1], bytes(5000))"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "a"], capture_output=True, text=True)
