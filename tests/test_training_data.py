@@ -9,6 +9,7 @@ import torch
 
 from alaya.errors import RequestError
 from training.data import Augment, View, WorldsDataset, cut_gbuffer, draw_view, load_steps, resized
+from training.foreign import read_eval_clips
 from worlds.dataset import DatasetReader
 from worlds.make import make_dataset
 
@@ -181,3 +182,16 @@ def test_speed_is_told(folder, capsys):
     data.batch(0, 8, 2)
     with capsys.disabled():
         print(f" [{16 / (time.process_time() - start):.0f} frames a CPU second at 64x48]", end="")
+
+
+def test_own_datasets_are_read_for_judging(folder, reader):
+    clips = list(read_eval_clips(folder))
+    assert len({clip.name for clip in clips}) == 4
+    for index, clip in enumerate(clips):
+        clip.truth.check()
+        assert np.array_equal(clip.rgb, reader.shards.clip(index, "inverse_rgb")[0])
+        assert np.array_equal(clip.motion, reader.motion(index))
+        assert clip.family == reader.family(index)
+        assert set(clip.looks) == set(reader.looks(index))
+        for name, slot in reader.looks(index).items():
+            assert np.array_equal(clip.looks[name], reader.shards.clip(index, "look_rgb")[slot])
