@@ -108,3 +108,14 @@ def test_deep_and_huge_json_is_refused(tmp_path):
     (tmp_path / "clip.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ClipError, match=r"clip\.json: cannot be read"):
         ClipInfo.load(tmp_path / "clip.json")
+
+
+def test_the_example_in_the_documentation_is_valid():
+    page = (SCHEMA_FILE.parent / "gbuffer-clip.md").read_text()
+    example = next(block for block in page.split("```json\n")[1:] if "gbuffer-clip/1" in block).split("```")[
+        0
+    ]
+    info = ClipInfo.from_json(example)
+    assert info.fps == Fraction(30000, 1001)
+    assert json.loads(info.to_json()) == json.loads(example)
+    jsonschema.validate(json.loads(example), json.loads(SCHEMA_FILE.read_text()))

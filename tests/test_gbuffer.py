@@ -191,3 +191,11 @@ def test_directx_points_y_down_and_world_uses_the_columns():
 
 def test_gbuffer_fields_are_the_channels():
     assert tuple(field.name for field in dataclasses.fields(GBuffer)) == CHANNELS
+
+
+def test_the_worked_examples_of_the_documentation():
+    depth = np.array([0.25, 1, 10, 100, np.inf], np.float32)
+    assert codes.encode_depth(depth, LIMITS).tolist() == [65535, 16354, 1599, 124, 0]
+    normal = np.array([[0, 0, 1], [0.6, 0, 0.8]], np.float32)
+    assert codes.encode_normal(normal).tolist() == [[32768, 32768, 65535], [52428, 32768, 58982]]
+    assert codes.encode_albedo(np.array([0.18], np.float32)).tolist() == [30235]
