@@ -48,7 +48,8 @@ def check_overlap(num_frames: int, overlap: int) -> int:
 def window_stride(num_frames: int, overlap: int) -> int:
     """Frames between two window starts: a multiple of 8 (1 for windows of one frame).
 
-    Windows therefore share at least `overlap` frames: `num_frames - stride`, one frame more for overlap 8.
+    Windows therefore share `num_frames - stride` frames: at least `overlap`, nine for the usual eight. Only
+    windows of 9 frames cannot, whatever is asked: they share one.
     """
     if num_frames == 1:
         return 1

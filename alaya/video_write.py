@@ -21,6 +21,7 @@ from alaya.video_decode import demux, open_video
 
 CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 DEFAULT_CRF = 14
+DEFAULT_PRESET = "faster"  # 60 % of the time of "medium" for 1 dB
 _THREADS = 4  # x264's bytes depend on the number of threads: a fixed one gives the same file on every machine
 _FINEST_TICK = 1_000_000  # ticks a second; times of stranger fractions are rounded to 1/90000 s
 
@@ -45,7 +46,7 @@ class VideoWriter:
         audio_from: Path | None = None,
         audio_start: Fraction = Fraction(0),
         crf: int = DEFAULT_CRF,
-        preset: str = "medium",
+        preset: str = DEFAULT_PRESET,
         overwrite: bool = False,
     ) -> None:
         self.path = Path(path)

@@ -100,7 +100,9 @@ def test_windows_cover_the_clip(plan):
         assert set(window.sources) == set(range(window.start, window.stop))
     for before, after in itertools.pairwise(windows):
         shared = before.stop - after.start
-        assert shared >= (overlap or 0)
+        assert shared >= min(
+            overlap or 0, num_frames - 8
+        )  # starts are multiples of 8: windows of 9 share one
         assert after.stop > before.stop  # no window that adds nothing
 
 

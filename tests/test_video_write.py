@@ -143,7 +143,9 @@ def tone_in_blocks(block):
 
 def test_sound_that_the_container_cannot_hold(tmp_path):
     with av.open(str(tmp_path / "s.wma"), "w", format="asf") as container:
-        write_tone(container, container.add_stream("wmav2", rate=48_000, layout="stereo"), 0.2)
+        stream = container.add_stream("wmav2", rate=44_100, layout="stereo")
+        stream.bit_rate = 128_000
+        write_tone(container, stream, 0.2)
     with pytest.raises(RequestError, match=r"a\.mp4 cannot hold the wmav2 audio of .*s\.wma; write a \.mkv"):
         write(tmp_path / "a.mp4", numbered(2), audio_from=tmp_path / "s.wma")
     assert [p.name for p in tmp_path.iterdir()] == ["s.wma"]
