@@ -294,6 +294,21 @@ def test_same_seed_same_bytes(make_renderer: Any) -> None:
 
 
 @pytest.mark.egl
+def test_two_renderers_do_not_meet(make_renderer: Any) -> None:
+    alone = make_renderer(supersample=2)
+    alone.load(make_scene())
+    expected = alone.gbuffer(1)["albedo"], alone.light(LOOKS["night"])
+    other = make_renderer()
+    alone.load(make_scene())
+    other.load(build_scene(5, "plaza", 3))
+    albedo = alone.gbuffer(1)["albedo"]
+    other.gbuffer(2)
+    picture = alone.light(LOOKS["night"])
+    np.testing.assert_array_equal(albedo, expected[0])
+    np.testing.assert_array_equal(picture, expected[1])
+
+
+@pytest.mark.egl
 def test_sunlight_casts_a_shadow_away_from_the_sun(make_renderer: Any) -> None:
     scene = make_scene()
     renderer = make_renderer(supersample=2)
@@ -386,3 +401,6 @@ def test_what_cannot_be_drawn_is_refused(make_renderer: Any) -> None:
         renderer.gbuffer(3)
     with pytest.raises(RequestError, match="no frame is drawn"):
         renderer.light(LOOKS["neutral"])
+    renderer.gbuffer(0)
+    with pytest.raises(RequestError, match="tone 'hdr' is not known; choose from standard, aces, film"):
+        renderer.light(LOOKS["neutral"], tone="hdr")

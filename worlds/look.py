@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from alaya.errors import RequestError
+
 Colour = tuple[float, float, float]
 TONES = ("standard", "aces", "film")  # plain sRGB with clipped highlights, ACES-like, soft film
 PARTICLES = ("none", "rain", "snow", "bubbles", "motes", "dust")
@@ -62,6 +64,9 @@ class Look:
     particle_amount: float = 1.0
     # the picture
     exposure: float = 0.62
+    adapt: float = (
+        0.0  # how far exposure follows the clip's own darkness, as a camera's would: 0 not, 1 wholly
+    )
     tone: str = "aces"
     gamma: float = 1.0
     contrast: float = 1.0
@@ -72,4 +77,4 @@ class Look:
     def __post_init__(self) -> None:
         for name, value, known in (("tone", self.tone, TONES), ("particles", self.particles, PARTICLES)):
             if value not in known:
-                raise ValueError(f"{name} {value!r} is not one of {', '.join(known)}")
+                raise RequestError(f"{name} {value!r} is not known; choose from {', '.join(known)}")

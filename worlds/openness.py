@@ -67,3 +67,10 @@ class OpennessPass:
         for layer, test in enumerate((NEAR_LAYER, FAR_LAYER)):
             bind(program, shapes=self._surfaces.layers[3 * layer + 1], sky_maps=self._maps)
             self._surfaces.draw_layer(self._targets[layer], test, program)
+
+    def read(self) -> NDArray[np.float32]:
+        """The near layer's openness (H, W) in [0, 1], row 0 at the top."""
+        values = np.frombuffer(self.layers[0].read(alignment=1), np.uint8)
+        return values.reshape(self._surfaces.height, self._surfaces.width)[::-1].astype(
+            np.float32
+        ) / np.float32(255)

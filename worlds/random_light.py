@@ -262,6 +262,7 @@ def _camera(rng: Rng, brightness: float) -> Numbers:
     return {
         "tone": tone,
         "exposure": min(grey / brightness, 12.0),
+        "adapt": _between(rng, 0.3, 1.0),
         "tint": (1.0, 1.0, 1.0) if plain else (float(1 + warmth), float(1 + green), float(1 - warmth)),
         "gamma": 1.0 if plain else _between(rng, 0.8, 1.25),
         "contrast": 1.0 if plain else _between(rng, 0.85, 1.2),

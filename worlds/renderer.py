@@ -15,6 +15,8 @@ from worlds.scene import Scene
 from worlds.surfaces import SurfacePass
 from worlds.viewpoint import Viewpoint
 
+USUAL_LEVEL = 0.18  # light level (see _light_level) at which an adapting exposure changes nothing
+
 
 class Renderer:
     """Draws frames of one scene at a time, on a GPU or the CPU. AlayaError when there is no EGL."""
@@ -31,14 +33,14 @@ class Renderer:
 
     def load(self, scene: Scene) -> None:
         """Make `scene` the one that gbuffer() draws."""
-        self._surfaces.load(scene)
-        self._scene, self._view = scene, None
-        # one reach for the whole clip, from its first frame: shadows must not change blur between frames
-        self._surfaces.draw(scene, 0)
-        depth = self._surfaces.read()[1][..., 3]
-        surface = depth[depth > 0]
-        self._reach = float(np.clip(np.percentile(surface, 75) if len(surface) else 30.0, 3.0, 45.0))
-        self._openness.load(scene, self._reach)
+        with self._context:  # a process may hold several renderers, each with a context of its own
+            self._surfaces.load(scene)
+            self._scene, self._view = scene, None
+            # one reach for the whole clip: shadows must not change blur between frames
+            far = [self._surfaces.distances(scene, frame) for frame in (0, scene.num_frames - 1)]
+            self._reach = max(float(np.clip(np.percentile(d, 85), 4.0, 45.0)) if len(d) else 4.0 for d in far)
+            self._openness.load(scene, self._reach)
+            self._level = self._light_level(scene)
 
     def gbuffer(self, frame: int) -> dict[str, NDArray[Any]]:
         """Draw a frame and return its buffers, row 0 at the top, float32 unless said; sky: 0, depth inf.
@@ -54,9 +56,10 @@ class Renderer:
                 f"frame {frame} was asked for, the scene has {scene.num_frames}; "
                 f"give 0 to {scene.num_frames - 1}"
             )
-        self._frame, self._view = frame, self._surfaces.draw(scene, frame)
-        self._openness.render(self._view)
-        colour, shape, finish, motion = self._surfaces.read()
+        with self._context:
+            self._frame, self._view = frame, self._surfaces.draw(scene, frame)
+            self._openness.render(self._view)
+            colour, shape, finish, motion = self._surfaces.read()
         mask = shape[..., 3] > 0
         return {
             "albedo": colour[..., :3].copy(),
@@ -97,7 +100,23 @@ class Renderer:
         changes: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
         if not particles:
             changes["particles"] = "none"
-        return self._lighting.render(scene, self._frame, self._view, replace(look, **changes), self._reach)
+        look = replace(look, **changes)
+        factor = np.clip(USUAL_LEVEL / self._level, 0.4, 6.0) ** look.adapt
+        look = replace(look, exposure=look.exposure * float(factor))
+        with self._context:
+            return self._lighting.render(scene, self._frame, self._view, look, self._reach)
+
+    def _light_level(self, scene: Scene) -> float:
+        """How bright the clip's first frame is under an even sky of brightness 1: albedo times openness."""
+        self._openness.render(self._surfaces.draw(scene, 0))
+        colour, shape, _, _ = self._surfaces.read()
+        surface = shape[..., 3] > 0
+        if not surface.any():
+            return USUAL_LEVEL
+        open_share = self._openness.read()[surface].mean()
+        return float(
+            np.exp(np.log(colour[surface, :3].mean(axis=-1) + 0.01).mean()) * (0.3 + 0.7 * open_share)
+        )
 
     def _require_scene(self) -> Scene:
         if self._scene is None:

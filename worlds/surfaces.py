@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from worlds.gpu import Programs, bind, set_uniforms
 from worlds.materials import MAX_MATERIALS, ROW
 from worlds.scene import Scene
-from worlds.viewpoint import Viewpoint, pose_matrices
+from worlds.viewpoint import FAR, NEAR, Viewpoint, pose_matrices
 
 # layers.frag writes which of sky, near and far surface a pixel shows; a triangle at such a depth, under such
 # a test, touches only its pixels: masked fragments cost nothing, untaken branches would
@@ -113,6 +113,13 @@ class SurfacePass:
         self._context.depth_func = "<="
         set_uniforms(program, view_projection=view_projection, poses=poses)
         array.render()
+
+    def distances(self, scene: Scene, frame: int) -> NDArray[np.float64]:
+        """Planar depths in metres of all samples of a frame that show a surface, without drawing the rest."""
+        view = Viewpoint.of(scene, frame, self.width / self.height)
+        self.draw_depth(self._depth_target, view.view_projection, pose_matrices(scene.objects[frame]))
+        depth = np.frombuffer(self._depth.read(), np.float32).astype(np.float64)
+        return 1 / (1 / NEAR - depth[depth < 1] * (1 / NEAR - 1 / FAR))
 
     def draw(self, scene: Scene, frame: int) -> Viewpoint:
         """Fill the sample textures for one frame, then the layers that lighting reads; returns the camera."""

@@ -30,12 +30,12 @@ vec3 particles(vec3 c, vec2 ndc, float depth) {
         q.y += hash12(vec2(floor(q.x), sheet)) * 7.;
         vec3 g = grain(q, sheet);
         float streak = smoothstep(.1, .02, abs(g.x)) * smoothstep(.5, .1, abs(fract(q.y) - .5)) * step(.35, g.z);
-        c += shown * streak * (air + .12) * .3 / (1. + .25 * sheet);
+        c += shown * streak * (air + .1 / exposure) * .3 / (1. + .25 * sheet);
 #elif PARTICLES == 2
         vec2 q = vec2(a.x * 10. * size + .5 * sin(time * 1.3 + sheet * 2.), a.y * 10. * size + time * 1.6);
         vec3 g = grain(q, sheet);
         float flake = smoothstep(.2, .07, length(g.xy)) * step(.4, g.z);
-        c = mix(c, vec3(.95) * max(air * 1.2, .25), shown * flake * .9);
+        c = mix(c, vec3(.95) * max(air * 1.2, .22 / exposure), shown * flake * .9);
 #elif PARTICLES == 3
         vec2 q = vec2(a.x * 7. * size + .25 * sin(time * 2. + a.y * 9.), a.y * 7. * size - time * 1.1);
         vec3 g = grain(q, sheet);

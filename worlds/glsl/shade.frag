@@ -51,14 +51,15 @@ vec4 mirror(vec3 p, vec3 n, vec3 r, float rough, float z) {
 }
 
 // Surroundings that the picture does not show, so that metal has something to reflect.
-vec3 surroundings(vec3 r, float rough, vec3 mean, float open) {
+vec3 surroundings(vec3 r, float rough, vec3 mean, float open, vec3 about) {
     float around = atan(r.y, r.x);
     float line = .1 + .16 * noise(vec2(around * 2.5, 3.)) + .06 * noise(vec2(around * 9., 1.));
     float soft = .02 + .5 * rough;
     float below = smoothstep(line + soft, line - soft, r.z);
-    vec3 outside = mix(sky_light(r, rough) * ambient, mean * (.55 + .5 * noise(vec2(around * 5., r.z * 5.))), max(below * .8, .75 * (1. - smoothstep(0., .5, open))));
+    vec3 outside = mix(sky_light(r, rough) * ambient, (mean + .1 * about) * (.55 + .5 * noise(vec2(around * 5., r.z * 5.))), max(below * .8, .75 * (1. - smoothstep(0., .5, open))));
     float panel = smoothstep(.45, .6, noise(vec2(around * 2., r.z * 3.))) * (1. - rough);
-    vec3 room = mean * mix(.55, 1.9, mix(panel, .4, rough)) * (.75 + .35 * r.z);
+    vec3 walls = mean * .7 + .14 * about + (horizon + zenith + ground) * .22 * ambient;
+    vec3 room = walls * mix(.55, 1.9, mix(panel, .4, rough)) * (.75 + .35 * r.z);
     return mix(outside, room, indoor);
 }
 
@@ -69,13 +70,16 @@ float ggx(float nh, float rough) {
     return min(a2 / (3.1416 * d * d), 80.);
 }
 
-vec3 highlights(vec3 p, vec3 n, vec3 v, vec3 f0, float rough) {
+// Mirror images of the lamps; `about` gets the light that they throw on everything around p.
+vec3 highlights(vec3 p, vec3 n, vec3 v, vec3 f0, float rough, out vec3 about) {
     vec3 sum = vec3(0);
+    about = vec3(0);
     for (int i = 0; i < lamp_count; i++) {
         vec3 d = lamp_places[i].xyz - p;
         float l2 = dot(d, d), reach2 = lamp_places[i].w * lamp_places[i].w;
         vec3 l = d * inversesqrt(l2);
         float power = min(.0625 * reach2 / (l2 + .15), 12.) * step(l2, reach2);
+        about += lamp_colours[i] * min(power, 1.) * lamp;
         sum += lamp_colours[i] * max(dot(n, l), 0.) * power * ggx(max(dot(n, normalize(l + v)), 0.), max(rough, .12));
     }
     return sum * lamp * f0 * .8;
@@ -103,14 +107,15 @@ void main() {
     float k = (rough + 1.) * (rough + 1.) * .125;
     float shadowing = 1. / (4. * (nv * (1. - k) + k) * (facing * (1. - k) + k));
     light += sun * fresnel * min(ggx(max(dot(n, h), 0.), rough) * shadowing * 3.1416 * facing, 40.) * f.z;
-    light += highlights(p, n, v, f0, rough);
+    vec3 about;
+    light += highlights(p, n, v, f0, rough, about);
 
     // split-sum approximation of the environment's reflection (Karis)
     vec4 t = rough * vec4(-1, -.0275, -.572, .022) + vec4(1, .0425, 1.04, -.04);
     float bend = min(t.x * t.x, exp2(-9.28 * nv)) * t.x + t.y;
     vec2 ab = vec2(-1.04, 1.04) * bend + t.zw;
     vec4 met = mirror(p, n, r, rough, z);
-    vec3 seen = mix(surroundings(r, rough, mean, open) + wide_glint(r, rough), met.rgb, met.a);
+    vec3 seen = mix(surroundings(r, rough, mean, open, about) + wide_glint(r, rough), met.rgb, met.a);
     light += seen * (f0 * ab.x + ab.y) * mix(near.a, 1., .35 * metal + .4 * c.a);
 
     out_light = vec4(haze(max(light, 0.), -v, z * length(ray)) * weight, weight);
