@@ -129,6 +129,8 @@ class LightingPass:
         if look.bloom > 0:
             self._light.build_mipmaps()
             self._light.filter = (self._context.LINEAR_MIPMAP_LINEAR, self._context.LINEAR)
+        else:  # what an earlier look left must not show: the same scene gives the same bytes in any order
+            self._light.filter = (self._context.NEAREST, self._context.NEAREST)
         textures = {"lights": self._light, "near_shapes": self._surfaces.layers[1]}
         defines = {"PARTICLES": PARTICLES.index(look.particles), "BLOOM": int(look.bloom > 0)}
         program = self._program("finish.frag", textures, uniforms, **defines)
