@@ -19,7 +19,11 @@ USUAL_LEVEL = 0.18  # light level (see _light_level) at which an adapting exposu
 
 
 class Renderer:
-    """Draws frames of one scene at a time, on a GPU or the CPU. AlayaError when there is no EGL."""
+    """Draws frames of one scene at a time, on a GPU or the CPU. AlayaError when there is no EGL.
+
+    On the CPU (llvmpipe) run one process a core with LP_NUM_THREADS=0 in its environment: at 256x144 with 2x2 samples
+    a frame takes about 45 ms for its G-buffer and 30 ms a look. The first frames compile shaders, Mesa keeps them.
+    """
 
     def __init__(self, width: int, height: int, supersample: int = 2) -> None:
         self.width, self.height = width, height
