@@ -72,12 +72,14 @@ def choose_shot(builder: SceneBuilder, view: View, rng: np.random.Generator) -> 
     """The first drawn shot that passes all tests, or the least bad of ATTEMPTS."""
     clearance = Clearance(builder.vertices(), builder.objects())
     mode = str(rng.choice(list(view.modes), p=np.array(list(view.modes.values())) / sum(view.modes.values())))
+    # a bare wall or floor filling the view teaches little, but games do show it now and then
+    plainest = 1.01 if rng.random() < 0.06 else float(rng.uniform(0.55, 0.85))
     best: tuple[float, Shot] | None = None
     for attempt in range(ATTEMPTS):
         if attempt == 2 * ATTEMPTS // 3:
             mode = "static"
         shot = _draw(view, mode, builder.times, rng)
-        fault = _fault(shot, view, clearance)
+        fault = _fault(shot, view, clearance, plainest)
         if best is None or fault < best[0]:
             best = (fault, shot)
         if fault == 0.0:
@@ -86,7 +88,7 @@ def choose_shot(builder: SceneBuilder, view: View, rng: np.random.Generator) -> 
     return best[1]
 
 
-def _fault(shot: Shot, view: View, clearance: Clearance) -> float:
+def _fault(shot: Shot, view: View, clearance: Clearance, plainest: float) -> float:
     """0 for a good shot; larger is worse (in the wall > too near > outside > dull)."""
     x0, x1, y0, y1 = view.area
     eyes = shot.eyes
@@ -112,8 +114,8 @@ def _fault(shot: Shot, view: View, clearance: Clearance) -> float:
     if look.median < 1.1 * view.scale or look.hidden > 0.75:
         return 5.0
     if shot.hero is not None and clearance.blocked(eyes, shot.hero.positions + [0, 0, 1.0]):
-        return 3.0
-    return 0.0
+        return 4.0
+    return look.plain if look.plain > plainest else 0.0
 
 
 def _draw(view: View, mode: str, times: Array, rng: np.random.Generator) -> Shot:
@@ -151,8 +153,8 @@ def _stand(view: View, rng: np.random.Generator) -> tuple[Array, float]:
 def _aim_pitch(view: View, mode: str, height: float, rng: np.random.Generator) -> float:
     """Pitch in radians: level for a low eye, looking down from a high one, now and then steep."""
     down = -np.degrees(np.arctan2(max(height - 1.4 * view.scale, 0.0), rng.uniform(7, 22) * view.scale))
-    pitch = rng.normal(-3, 7) + down * rng.uniform(0.5, 1.2)
-    if mode == "above" or rng.random() < 0.12:
+    pitch = rng.normal(-1, 8) + down * rng.uniform(0.5, 1.2)
+    if mode == "above" or rng.random() < 0.09:
         pitch = rng.uniform(-60, -28)
     return float(np.radians(np.clip(pitch, *view.pitch)))
 

@@ -16,6 +16,7 @@ class Look:
     median: float  # metres along the rays that meet one
     hidden: float  # share of rays stopped nearer than `close`
     inside: bool  # some ray leaves a solid: the eye is in it
+    plain: float  # share of rays that meet surfaces facing one way (a bare wall or floor is 1)
 
 
 class Clearance:
@@ -24,14 +25,13 @@ class Clearance:
     def __init__(self, vertices: NDArray[np.float32], objects: NDArray[np.float32]) -> None:
         tri = vertices.reshape(-1, 3, 10)
         still = tri[:, 0, 9] == 0
-        corners = tri[still][:, :, :3]
-        self._corner = np.ascontiguousarray(corners[:, 0])
-        self._edge1 = corners[:, 1] - corners[:, 0]
-        self._edge2 = corners[:, 2] - corners[:, 0]
+        a, b, c = (np.ascontiguousarray(tri[:, i, :3][still]) for i in range(3))
+        self._corner, self._edge1, self._edge2 = a, b - a, c - a
         self._normal = cross(self._edge1, self._edge2)
-        self._low, self._high = corners.min(1), corners.max(1)
+        self._low, self._high = np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)
         self._middle = (self._low + self._high) / 2
-        self._radius = np.linalg.norm(self._high - self._low, axis=1) / 2
+        half = self._high - self._middle
+        self._radius = np.sqrt(np.einsum("ki,ki->k", half, half))
         self._spheres = _object_spheres(tri[~still], objects)
 
     def nearest(self, points: Array, reach: float) -> float:
@@ -65,17 +65,18 @@ class Clearance:
 
     def look(self, eyes: Array, targets: Array, fov: float, close: float) -> Look:
         """Cast a coarse grid of rays in the middle frame and a few in the first and the last."""
-        inside, distances = False, np.empty(0)
+        inside, plain, distances = False, 0.0, np.empty(0)
         middle = len(eyes) // 2
         for frame in sorted({0, middle, len(eyes) - 1}):
             rays = view_rays(eyes[frame], targets[frame], fov, *((8, 5) if frame == middle else (3, 2)))
-            distance, facing = self._cast(eyes[frame], rays, self._in_view(eyes[frame], rays))
-            inside = inside or bool((facing[np.isfinite(distance)] > 0).any())
+            distance, normal = self._cast(eyes[frame], rays, self._in_view(eyes[frame], rays))
+            inside = inside or bool(((rays * normal).sum(1) > 0).any())
             if frame == middle:
                 distances = distance
+                plain = float((normal @ normal.T > 0.94).mean(1).max())
         met = distances[np.isfinite(distances)]
         median = float(np.median(met)) if len(met) else np.inf
-        return Look(len(met) / len(distances), median, float((distances < close).mean()), inside)
+        return Look(len(met) / len(distances), median, float((distances < close).mean()), inside, plain)
 
     def _in_view(self, eye: Array, rays: NDArray[np.float32]) -> NDArray[np.intp]:
         """Triangles that are not wholly outside the cone around a bundle of rays."""
@@ -91,13 +92,31 @@ class Clearance:
     def _cast(
         self, eye: Array, rays: NDArray[np.float32], which: NDArray[np.intp] | slice = slice(None)
     ) -> tuple[Array, Array]:
-        """(R,) distances to the first triangle (inf for none) and the sign of ray . outward normal there.
+        """(R,) distances to the first triangle (inf for none) and (R, 3) its outward unit normal (0 for none)."""
+        distance, first = self._first(eye, rays, which)
+        normal = (
+            self._normal[which][first].astype(np.float64)
+            if len(self._normal[which])
+            else np.zeros((len(rays), 3))
+        )
+        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+        return distance, np.where(np.isfinite(distance)[:, None], normal, 0.0)
+
+    def first_hit(self, eye: Array, rays: NDArray[np.float32]) -> NDArray[np.intp]:
+        """(R,) index, among the still triangles, of the first one that each ray meets; -1 for none."""
+        distance, first = self._first(eye, rays, slice(None))
+        return np.where(np.isfinite(distance), first, -1)
+
+    def _first(
+        self, eye: Array, rays: NDArray[np.float32], which: NDArray[np.intp] | slice
+    ) -> tuple[Array, NDArray[np.intp]]:
+        """(R,) distance and (R,) place within `which` of the first triangle met.
 
         Moeller-Trumbore with everything that depends on the eye alone taken out of the ray loop.
         """
         edge1, edge2 = self._edge1[which], self._edge2[which]
         if len(edge1) == 0:
-            return np.full(len(rays), np.inf), np.zeros(len(rays))
+            return np.full(len(rays), np.inf), np.zeros(len(rays), np.intp)
         way = eye.astype(np.float32) - self._corner[which]
         v_axis = cross(way, edge1)
         u_axis = cross(edge2, way)
@@ -110,8 +129,7 @@ class Clearance:
         with np.errstate(divide="ignore", invalid="ignore"):
             distance = np.where(hit, height[:, None] / det, np.inf)
         first = distance.argmin(0)
-        rows = np.arange(len(rays))
-        return distance[first, rows].astype(np.float64), -sign[first, rows].astype(np.float64)
+        return distance[first, np.arange(len(rays))].astype(np.float64), first
 
 
 def _object_spheres(tri: NDArray[np.float32], objects: NDArray[np.float32]) -> tuple[Array, Array] | None:

@@ -107,6 +107,7 @@ class MaterialTable:
         self.mood = mood
         self._rng = rng
         self._rows: list[list[float]] = []
+        self.zoom = 1.0  # factor on pattern cells per metre: more than 1 for small things seen from near
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -145,7 +146,7 @@ class MaterialTable:
         a = self._in_mood(a)
         b = a if b is None else self._in_mood(b)
         rough_a, rough_b = (min(max(r + mood.roughness, 0.06), 1.0) for r in (rough_a, rough_b))
-        row = [float(kind), scale, rough_a, rough_b, *a, metal_a, *b, metal_b]
+        row = [float(kind), scale * self.zoom, rough_a, rough_b, *a, metal_a, *b, metal_b]
         row += [emission, bump * mood.bump, float(vegetation), dirt * mood.dirt, seed, aspect, 0.0, 0.0]
         self._rows.append([float(v) for v in row])
         return len(self._rows) - 1

@@ -29,7 +29,16 @@ _FACE_U = np.array([1, 1, 0, 0, 0, 0])
 _FACE_V = np.array([2, 2, 2, 2, 1, 1])
 _CORNER_U = np.array([0.0, 1.0, 1.0, 0.0])
 _CORNER_V = np.array([0.0, 0.0, 1.0, 1.0])
-TOP = np.arange(24, 30)  # rows of the upper face in one box
+# one box of size 1 as 36 rows of position, normal and uv, and the axes that its uv run along
+_BOX = np.concatenate(
+    [
+        (_FACES / 2)[:, _TRIANGLES].reshape(36, 3),
+        np.repeat(_FACE_NORMALS, 6, 0),
+        np.tile(np.stack([_CORNER_U, _CORNER_V], 1)[_TRIANGLES], (6, 1)),
+    ],
+    1,
+).astype(np.float32)
+_BOX_U, _BOX_V = np.repeat(_FACE_U, 6), np.repeat(_FACE_V, 6)
 
 
 def cross(a: NDArray, b: NDArray) -> NDArray:
@@ -128,26 +137,27 @@ def triangles(corners: ArrayLike) -> Mesh:
 
 def boxes(centres: ArrayLike, sizes: ArrayLike, yaws: ArrayLike = 0.0) -> Mesh:
     """K boxes, 36 rows each; centres and sizes (K, 3) metres, yaws (K,) radians."""
-    centres = np.asarray(centres, np.float64).reshape(-1, 3)
+    centres = np.asarray(centres, np.float32).reshape(-1, 3)
     count = len(centres)
-    sizes = np.broadcast_to(np.asarray(sizes, np.float64), (count, 3))
-    yaws = np.broadcast_to(np.asarray(yaws, np.float64), (count,))
-    corners = _FACES[None] * (sizes * 0.5)[:, None, None]  # (K, 6, 4, 3)
-    uv = np.stack([sizes[:, _FACE_U, None] * _CORNER_U, sizes[:, _FACE_V, None] * _CORNER_V], -1)
-    normals = np.broadcast_to(_FACE_NORMALS[None, :, None], (count, 6, 6, 3))
-    flat = pack(corners[:, :, _TRIANGLES], normals, uv[:, :, _TRIANGLES]).reshape(count, 36, 8)
-    c, s = np.cos(yaws).astype(np.float32)[:, None], np.sin(yaws).astype(np.float32)[:, None]
-    out = flat.copy()
-    for start in (0, 3):
-        out[..., start] = c * flat[..., start] - s * flat[..., start + 1]
-        out[..., start + 1] = s * flat[..., start] + c * flat[..., start + 1]
-    out[..., :3] += centres[:, None].astype(np.float32)
+    sizes = np.asarray(sizes, np.float32).reshape(-1, 3)
+    yaws = np.asarray(yaws, np.float32).reshape(-1)
+    out = np.empty((count, 36, 8), np.float32)
+    out[..., :3] = _BOX[:, :3] * sizes[:, None]
+    out[..., 3:6] = _BOX[:, 3:6]
+    out[..., 6] = _BOX[:, 6] * sizes[:, _BOX_U]
+    out[..., 7] = _BOX[:, 7] * sizes[:, _BOX_V]
+    if yaws.any():
+        c, s = np.cos(yaws)[:, None], np.sin(yaws)[:, None]
+        for start in (0, 3):
+            x, y = out[..., start].copy(), out[..., start + 1]
+            out[..., start], out[..., start + 1] = c * x - s * y, s * x + c * y
+    out[..., :3] += centres[:, None]
     return out.reshape(-1, 8)
 
 
 def box(size: ArrayLike, centre: ArrayLike = (0.0, 0.0, 0.0), yaw: float = 0.0) -> Mesh:
     """One box of `size` metres around `centre`."""
-    return boxes(np.asarray(centre)[None], np.asarray(size)[None], np.array([yaw]))
+    return boxes(centre, size, yaw)
 
 
 def block(size: ArrayLike, base: ArrayLike = (0.0, 0.0, 0.0), yaw: float = 0.0) -> Mesh:

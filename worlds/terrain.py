@@ -55,12 +55,18 @@ class Terrain:
         """(K, 3) points on the ground, `sink` metres below it."""
         return np.stack([np.asarray(x, float), np.asarray(y, float), self.height(x, y) - sink], -1)
 
-    def mesh(self, size: float = 220.0, cells: int = 84, centre: tuple[float, float] = (0.0, 20.0)) -> Mesh:
-        """A square of `size` metres; cells are small near the centre and grow outwards."""
+    def mesh(
+        self,
+        size: float = 220.0,
+        cells: int = 84,
+        centre: tuple[float, float] = (0.0, 20.0),
+        sunk: Shaper | None = None,
+    ) -> Mesh:
+        """A square of `size` metres; cells are small near the centre and grow outwards. `sunk` shapes only the mesh."""
         t = np.linspace(-1, 1, cells + 1)
         axis = np.sign(t) * (0.35 * np.abs(t) + 0.65 * np.abs(t) ** 2.6) * size / 2
         x, y = np.meshgrid(axis + centre[0], axis + centre[1], indexing="ij")
-        z = self.height(x, y)
+        z = self.height(x, y) if sunk is None else sunk(x, y, self.height(x, y))
         dx, dy = np.gradient(z, axis, axis)
         normal = np.stack([-dx, -dy, np.ones_like(z)], -1)
         normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
@@ -81,6 +87,18 @@ def along_path(path: Array, width: float, blend: float) -> Shaper:
             squares = np.where(closer, d, squares)
         weight = np.clip((np.sqrt(squares) - width) / blend, 0, 1)
         return level + (z - level) * weight * weight * (3 - 2 * weight)
+
+    return shape
+
+
+def trench(path: Array, width: float, depth: float) -> Shaper:
+    """A shaper that sinks the ground under a road, so that a coarse ground mesh never pokes through it."""
+
+    def shape(x: Array, y: Array, z: Array) -> Array:
+        squares = np.full(np.shape(x), np.inf)
+        for px, py, _ in path:
+            squares = np.minimum(squares, (x - px) ** 2 + (y - py) ** 2)
+        return z - depth * np.clip((width - np.sqrt(squares)) / 0.8 + 1, 0, 1)
 
     return shape
 

@@ -20,12 +20,12 @@ def build(builder: SceneBuilder) -> View:
     x = rng.uniform(1, 6) * np.sin(rng.uniform(0.05, 0.12) * y + rng.uniform(0, 6))
     path = np.stack([x, y, terrain.height(x, y)], 1)
     terrain.shapers.append(along_path(path[::2], 1.0, 4.0))
-    builder.add(terrain.mesh(200), palette.grass() if rng.random() < 0.7 else palette.soil())
+    builder.add(terrain.mesh(200, 72), palette.grass() if rng.random() < 0.7 else palette.soil())
     if rng.random() < 0.6:
         builder.add(ribbon(path, -0.9, 0.9, 0.04), palette.soil())
     kinds = (("conifer",), ("broad",), ("broad", "conifer"), ("palm", "broad"))[int(rng.integers(4))]
     flora, furniture = Flora(builder, kinds, 4), Furniture(builder, 6)
-    count = int(rng.integers(60, 150))
+    count = int(rng.integers(50, 115))
     flora.trees(
         on_ground(scatter(rng, count, (-28, 28, -16, 60), path[:, :2], 2.2), terrain, 0.15),
         4,
@@ -40,7 +40,7 @@ def build(builder: SceneBuilder) -> View:
         palette.bark(),
     )
     flora.bushes(
-        on_ground(scatter(rng, int(rng.integers(20, 60)), (-18, 18, -8, 40), path[:, :2], 1.2), terrain),
+        on_ground(scatter(rng, int(rng.integers(15, 40)), (-18, 18, -8, 40), path[:, :2], 1.2), terrain),
         0.4,
         1.8,
     )

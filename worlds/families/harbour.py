@@ -71,7 +71,7 @@ def build(builder: SceneBuilder) -> View:
 
 def _containers(builder: SceneBuilder, lane: float, quay: float) -> None:
     rng, palette = builder.rng, builder.palette
-    metal = rng.random() < 0.85
+    metal = rng.random() < 0.6
     skins = [
         palette.corrugated(palette.colour((0, 1), (0.1, 0.85), (0.2, 0.85))) if metal else palette.anything()
         for _ in range(5)

@@ -12,7 +12,7 @@ from worlds.plants import Flora
 from worlds.props import Furniture
 from worlds.round_shapes import cylinder, torus
 from worlds.shapes import Array, block, box, instances, join, place
-from worlds.terrain import Terrain, along_path, ribbon
+from worlds.terrain import Terrain, along_path, ribbon, trench
 from worlds.vehicles import add_car, add_hover, add_kart
 
 
@@ -28,7 +28,7 @@ def build(builder: SceneBuilder) -> View:
     path[:, 2] = np.convolve(np.pad(path[:, 2], 4, mode="edge"), kernel, mode="valid")
     terrain.shapers.append(along_path(path[::2], half + 2.0, 12.0))
     sides = palette.grass() if rng.random() < 0.7 else palette.sand()
-    builder.add(terrain.mesh(300, 90), sides)
+    builder.add(terrain.mesh(300, 80, sunk=trench(path[::2], half - 0.4, 0.3)), sides)
     _road(builder, path, half)
     _edges(builder, furniture, path, half)
     flora = Flora(builder, ("broad", "conifer", "palm"), 3)
@@ -103,9 +103,9 @@ def _edges(builder: SceneBuilder, furniture: Furniture, path: Array, half: float
             builder.add(join(*walls[:cut:2], *walls[cut::2]), furniture.any())
             builder.add(join(*walls[1:cut:2], *walls[cut + 1 :: 2]), furniture.any())
         elif kind < 0.8:
-            pile = join(*[place(torus(0.3, 0.14, 14, 7), (0, 0, 0.14 + 0.26 * i)) for i in range(3)])
+            pile = join(*[place(torus(0.3, 0.14, 10, 5), (0, 0, 0.14 + 0.26 * i)) for i in range(3)])
             builder.add(
-                instances(pile, line[10:80:1], 0.0, 1.0),
+                instances(pile, line[12:60:1], 0.0, 1.0),
                 palette.rubber() if rng.random() < 0.6 else furniture.any(),
             )
         for point in line[8:90:7]:

@@ -19,8 +19,8 @@ def build(builder: SceneBuilder) -> View:
     builder.indoor = True
     half, height = float(rng.uniform(1.6, 4.5)), float(rng.uniform(2.6, 5.0))
     furniture = Furniture(builder, 7)
-    walls = [palette.panels() if rng.random() < 0.7 else palette.anything(0.3) for _ in range(2)]
-    floor = palette.metal() if rng.random() < 0.6 else palette.floor()
+    walls = [palette.panels() if rng.random() < 0.5 else palette.anything(0.3) for _ in range(2)]
+    floor = palette.metal() if rng.random() < 0.4 else palette.floor()
     builder.add(box((2 * half + 3, 70, 0.4), (0, 25, -0.2)), floor)
     builder.add(box((2 * half + 3, 70, 0.4), (0, 25, height + 0.2)), walls[0])
     builder.add(boxes([(s * (half + 0.4), 25, height / 2) for s in (-1, 1)], (0.8, 70, height)), walls[1])

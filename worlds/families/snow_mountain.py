@@ -33,10 +33,10 @@ def build(builder: SceneBuilder) -> View:
 
     terrain.shapers.append(valley)
     snow = palette.snow()
-    builder.add(terrain.mesh(360, 90), snow)
+    builder.add(terrain.mesh(360, 76), snow)
     _peaks(builder, terrain, snow)
     flora, furniture = Flora(builder, ("conifer", "conifer", "broad"), 3), Furniture(builder, 6)
-    flora.trees(on_ground(scatter(rng, int(rng.integers(10, 110)), (-50, 50, -20, 90)), terrain, 0.1), 2.5, 9)
+    flora.trees(on_ground(scatter(rng, int(rng.integers(10, 75)), (-50, 50, -20, 90)), terrain, 0.1), 2.5, 9)
     flora.rocks(on_ground(scatter(rng, int(rng.integers(3, 30)), (-25, 25, -5, 60)), terrain), 0.4, 3.5)
     drifts = on_ground(scatter(rng, 20, (-20, 20, -5, 50)), terrain, 0.3)
     builder.add(

@@ -19,6 +19,7 @@ def build(builder: SceneBuilder) -> View:
     rng, palette = builder.rng, builder.palette
     builder.indoor = bool(rng.random() < 0.7)
     _room(builder)
+    builder.materials.zoom = float(rng.uniform(2.5, 7.0))
     size = (float(rng.uniform(1.2, 3.0)), float(rng.uniform(1.0, 2.2)), HEIGHT)
     makers = (
         palette.wood,

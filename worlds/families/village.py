@@ -10,7 +10,7 @@ from worlds.plants import Flora
 from worlds.props import Furniture, barrel, bench, crate
 from worlds.round_shapes import cylinder, lathe
 from worlds.shapes import Array, block, instances, join, place
-from worlds.terrain import Terrain, along_path, ribbon
+from worlds.terrain import Terrain, along_path, ribbon, trench
 
 
 def build(builder: SceneBuilder) -> View:
@@ -21,8 +21,9 @@ def build(builder: SceneBuilder) -> View:
     terrain = Terrain.draw(rng, float(rng.uniform(0.1, 2.0)))
     path = np.stack([x, y, terrain.height(x, y) * 0.7], 1)
     terrain.shapers.append(along_path(path[::2], 9.0, 18.0))
-    builder.add(terrain.mesh(260), palette.grass() if rng.random() < 0.75 else palette.soil())
     half = float(rng.uniform(1.2, 3))
+    ground = palette.grass() if rng.random() < 0.75 else palette.soil()
+    builder.add(terrain.mesh(260, 76, sunk=trench(path, half - 0.3, 0.15)), ground)
     lane = palette.soil() if rng.random() < 0.5 else palette.cobbles()
     builder.add(ribbon(path, -half, half, 0.05), lane)
     style, furniture, flora = (
