@@ -69,15 +69,12 @@ class SurfacePass:
     def load(self, scene: Scene) -> None:
         """Upload a scene, grouped by pattern kind: a small program each, not one with 20 branches."""
         self._release()
-        triangles = scene.vertices.reshape(-1, 3, 10).astype(np.float32)
-        seen = ever_seen(scene, triangles, self.width / self.height)
-        kinds = scene.materials[triangles[:, 0, 8].astype(int), 0].astype(int)
-        order = np.lexsort((kinds, ~seen))  # what no frame shows comes last: it only casts shadows
-        self._buffer = self._context.buffer(triangles[order].tobytes())
-        self._seen = 3 * int(seen.sum())
-        ranks = kinds[order][: seen.sum()]
-        for kind in np.unique(ranks):
-            first, last = (3 * int(i) for i in np.searchsorted(ranks, [kind, kind + 1]))
+        kinds = scene.materials[scene.vertices[::3, 8].astype(int), 0].astype(int)
+        order = np.argsort(kinds, kind="stable")
+        vertices = scene.vertices.reshape(-1, 3, 10)[order].astype(np.float32)
+        self._buffer = self._context.buffer(vertices.tobytes())
+        for kind in np.unique(kinds):
+            first, last = (3 * int(i) for i in np.searchsorted(kinds[order], [kind, kind + 1]))
             program = self._programs.get("geometry.vert", "geometry.frag", KIND=int(kind))
             array = self._vertex_array(
                 program, "3f 3f 2f 2f", "in_position", "in_normal", "in_uv", "in_indices"
@@ -107,7 +104,7 @@ class SurfacePass:
     def draw_depth(
         self, target: Any, view_projection: NDArray[Any], poses: NDArray[Any], clear: bool = True
     ) -> None:
-        """Only depth, into any target: the pre-pass (what the camera may see) and shadow maps (all)."""
+        """Only depth, into any target: the pre-pass and the shadow map."""
         program, array = self._depth_draw
         target.use()
         if clear:
@@ -115,9 +112,7 @@ class SurfacePass:
         self._context.enable_only(self._context.DEPTH_TEST)
         self._context.depth_func = "<="
         set_uniforms(program, view_projection=view_projection, poses=poses)
-        count = self._seen if target is self._depth_target else -1
-        if count:
-            array.render(vertices=count)
+        array.render()
 
     def distances(self, scene: Scene, frame: int) -> NDArray[np.float64]:
         """Planar depths in metres of all samples of a frame that show a surface, without drawing the rest."""
@@ -178,19 +173,6 @@ class SurfacePass:
         """The frame last drawn, as resolve.frag says: (H, W, 4) colour, shape, finish, (H, W, 2) motion."""
         shape = (self.height, self.width, -1)
         return tuple(np.frombuffer(t.read(), np.float32).reshape(shape) for t in self._means)
-
-
-def ever_seen(scene: Scene, triangles: NDArray[np.float32], aspect: float) -> NDArray[np.bool_]:
-    """Which triangles (N, 3, 10) may be in any frame's picture: all that can move, and still ones by their corners."""
-    seen = (triangles[:, :, 9] > 0.5).any(axis=1)
-    for frame in range(scene.num_frames):
-        left = np.flatnonzero(~seen)
-        matrix = Viewpoint.of(scene, frame, aspect).view_projection.astype(np.float32)
-        x, y, _, w = np.moveaxis(triangles[left, :, :3] @ matrix[:, :3].T + matrix[:, 3], -1, 0)
-        w = w * 1.02 + 0.02  # a margin against rounding
-        outside = [(x > w).all(1), (x < -w).all(1), (y > w).all(1), (y < -w).all(1), (w < 0).all(1)]
-        seen[left[~np.logical_or.reduce(outside)]] = True
-    return seen
 
 
 def _paired(layout: str, names: tuple[str, ...]) -> list[tuple[str, str]]:
