@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 
 from alaya.netcode import PLANES
@@ -38,7 +39,12 @@ class EditingNet(nn.Module):
         self.unet = UNet(config)
 
     def forward(
-        self, planes: Tensor, t: Tensor, texts: Sequence[str], noisy: Tensor | None = None
+        self,
+        planes: Tensor,
+        t: Tensor,
+        texts: Sequence[str],
+        noisy: Tensor | None = None,
+        drop: np.random.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Read the texts and draw the clips.
 
@@ -47,11 +53,12 @@ class EditingNet(nn.Module):
             t: (B,) flow time.
             texts: one a clip.
             noisy: (B, T, 3, H, W) or None.
+            drop: leaves some of the texts' letter groups out, in training.
 
         Returns:
             (B, T, 3, H, W) sRGB in about [-1, 1], and the look logits (B, looks).
         """
-        words, logits = self.text(texts)
+        words, logits = self.text(texts, drop)
         return self.unet(planes, t, words, noisy), logits
 
     @staticmethod

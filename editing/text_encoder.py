@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from editing.words import EMPTY, TABLE_SIZE, features_by_word
+
+DROPPED_ROWS = 0.4
+"""Share of a word's rows left out in training, so that no single letter group decides alone."""
+
+
+def _some(rows: list[int], rng: np.random.Generator) -> list[int]:
+    """Keep a random part of a word's rows, at least one."""
+    kept = [row for row, draw in zip(rows, rng.random(len(rows)), strict=True) if draw >= DROPPED_ROWS]
+    return kept or rows[:1]
 
 
 class TextEncoder(nn.Module):
@@ -30,9 +40,11 @@ class TextEncoder(nn.Module):
         )
         self.table = nn.Parameter(torch.randn(len(looks), width))
 
-    def logits(self, texts: Sequence[str]) -> Tensor:
-        """(B, looks), before the softmax."""
+    def logits(self, texts: Sequence[str], drop: np.random.Generator | None = None) -> Tensor:
+        """(B, looks), before the softmax; `drop` leaves rows out by chance, in training."""
         words = [features_by_word(text) or [[EMPTY]] for text in texts]
+        if drop is not None:
+            words = [[_some(rows, drop) for rows in text] for text in words]
         flat = [rows for text in words for rows in text]
         device = self.table.device
         starts = torch.tensor([0, *map(len, flat)], device=device).cumsum(0)[:-1]
@@ -49,7 +61,7 @@ class TextEncoder(nn.Module):
         """(B, looks) probabilities -> (B, width), what the network is conditioned on."""
         return probabilities @ self.table
 
-    def forward(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    def forward(self, texts: Sequence[str], drop: np.random.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Texts -> (embedding (B, width), logits (B, looks))."""
-        logits = self.logits(texts)
+        logits = self.logits(texts, drop)
         return self.mixture(F.softmax(logits, -1)), logits

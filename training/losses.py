@@ -8,7 +8,7 @@ from torch import Tensor
 
 from alaya.netcode import ALBEDO, DEPTH, METALLIC, NORMAL, ROUGHNESS, SKY
 
-WEIGHTS = {
+INVERSE_WEIGHTS = {
     "albedo": 2.0,
     "normal": 1.5,
     "depth": 2.0,
@@ -18,17 +18,14 @@ WEIGHTS = {
     "edges": 0.5,
     "still": 0.5,
 }
+WORD_SMOOTHING = 0.05  # keeps the look probabilities honest, so that a doubtful text can be warned of
+EDITING_WEIGHTS = {"picture": 1.0, "square": 2.0, "edges": 0.5, "still": 0.5, "words": 0.1}
 METAL_WEIGHT = 2.0  # metal is rare: a metallic pixel counts this often
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Mean over channels and the pixels of a mask. ``values``: (B,T,C,H,W); ``mask``: (B,T,1,H,W) float."""
     return (values * mask).sum() / (mask.sum() * values.shape[2] + 1)
-
-
-def differences(values: Tensor, axis: int) -> Tensor:
-    """Neighbour differences along an axis."""
-    return values.diff(dim=axis)
 
 
 def edge_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
@@ -82,7 +79,7 @@ def inverse_loss(raw: Tensor, target: Tensor) -> tuple[Tensor, dict[str, float]]
         "edges": edge_loss(raw[:, :, smooth], target[:, :, smooth], mask),
         "still": still_loss(raw[:, :, smooth], target[:, :, smooth], mask),
     }
-    return weigh(parts)
+    return weigh(parts, INVERSE_WEIGHTS)
 
 
 def editing_loss(
@@ -95,6 +92,9 @@ def editing_loss(
         target: the picture, in [-1, 1].
         logits: (B, looks) of the text encoder.
         looks: (B,) the look each text asks for.
+
+    Returns:
+        The loss and its unweighted parts.
     """
     everywhere = torch.ones_like(target[:, :, :1])
     parts = {
@@ -102,12 +102,12 @@ def editing_loss(
         "square": (predicted - target).square().mean(),
         "edges": edge_loss(predicted, target, everywhere),
         "still": still_loss(predicted, target, everywhere),
-        "words": F.cross_entropy(logits, looks),
+        "words": F.cross_entropy(logits, looks, label_smoothing=WORD_SMOOTHING),
     }
-    return weigh(parts, {"picture": 1.0, "square": 2.0, "edges": 0.5, "still": 0.5, "words": 0.1})
+    return weigh(parts, EDITING_WEIGHTS)
 
 
-def weigh(parts: dict[str, Tensor], weights: dict[str, float] = WEIGHTS) -> tuple[Tensor, dict[str, float]]:
+def weigh(parts: dict[str, Tensor], weights: dict[str, float]) -> tuple[Tensor, dict[str, float]]:
     """Sum parts with their weights; also give them as numbers for the log."""
     total = torch.stack([weights[name] * value for name, value in parts.items()]).sum()
     return total, {name: float(value.detach()) for name, value in parts.items()}

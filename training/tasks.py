@@ -8,11 +8,12 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from alaya.errors import RequestError
 from alaya.flow import add_noise
-from alaya.netcode import pack
+from alaya.netcode import ALBEDO, SKY, pack
 from editing.network import CONFIGS as EDITING_CONFIGS
 from editing.network import EditingNet
 from inverse.network import CONFIGS as INVERSE_CONFIGS
@@ -80,7 +81,9 @@ class InverseTask:
         """As `Task.sheet`."""
         batch = self.data.heldout()
         with torch.no_grad():
-            planes = net(batch["rgb"] * 2 - 1, torch.ones(len(batch["rgb"])))
+            device = next(net.parameters()).device
+            rgb = batch["rgb"].to(device)
+            planes = net(rgb * 2 - 1, torch.ones(len(rgb), device=device)).cpu()
         return inverse_sheet(batch["rgb"], pack_batch(batch), planes)
 
     def describe(self) -> dict[str, Any]:
@@ -108,16 +111,18 @@ class EditingTask:
         planes = disturb(pack_batch(batch), rng)
         texts = [sample_phrase(self.looks[int(look)], rng) for look in batch["look"]]
         t, noisy = draw_noisy(target, self.recipe.seed, step, phase.noisy_share)
-        picture, logits = net(planes, t, texts, noisy)
+        picture, logits = net(planes, t, texts, noisy, rng)
         return editing_loss(picture, target, logits, batch["look"])
 
     def sheet(self, net: nn.Module) -> np.ndarray:
         """As `Task.sheet`."""
         batch = self.data.heldout()
         texts = [sample_phrase(self.looks[int(look)], np.random.default_rng(7)) for look in batch["look"]]
+        planes = pack_batch(batch)
         with torch.no_grad():
-            picture, _ = net(pack_batch(batch), torch.ones(len(texts)), texts)
-        return rgb_sheet([pack_batch(batch)[:, :, :3] / 2 + 0.5, batch["rgb"], picture / 2 + 0.5])
+            device = next(net.parameters()).device
+            picture, _ = net(planes.to(device), torch.ones(len(texts), device=device), texts)
+        return rgb_sheet([planes[:, :, ALBEDO] / 2 + 0.5, batch["rgb"], picture / 2 + 0.5])
 
     def describe(self) -> dict[str, Any]:
         """As `Task.describe`."""
@@ -131,7 +136,7 @@ class Samples:
         folders = sorted(path for pattern in recipe.data for path in glob(pattern))
         if not folders:
             raise RequestError(f"no dataset at {', '.join(recipe.data)}; make one with `alaya worlds make`")
-        self.recipe, self.kind = recipe, kind
+        self.kind = kind
         self.data = WorldsDataset(folders, kind, seed=recipe.seed)
         self.held = WorldsDataset([recipe.heldout], kind, seed=7, augment=Augment.none())
 
@@ -152,13 +157,16 @@ def pack_batch(batch: Batch) -> Tensor:
 
 
 def draw_noisy(target: Tensor, seed: int, step: int, share: float) -> tuple[Tensor, Tensor | None]:
-    """Flow times and, in a share of the steps, the target at those times; otherwise nothing at time 1."""
+    """Flow times and, in a share of the steps, the target at those times; otherwise nothing at time 1.
+
+    Drawn on the CPU, so that every device trains on the same noise.
+    """
     generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-    ones = torch.ones(len(target))
+    ones = torch.ones(len(target), device=target.device)
     if float(torch.rand((), generator=generator)) >= share:
         return ones, None
-    t = torch.rand(len(target), generator=generator).clamp(0.02, 0.98)
-    noise = torch.randn(target.shape, generator=generator)
+    t = torch.rand(len(target), generator=generator).clamp(0.02, 0.98).to(target.device)
+    noise = torch.randn(target.shape, generator=generator).to(target.device)
     return t, add_noise(target, noise, t)
 
 
@@ -166,19 +174,20 @@ def disturb(planes: Tensor, rng: np.random.Generator, chance: float = 0.5) -> Te
     """Make true planes look a little like predicted ones, so that the editor takes both.
 
     Half of the clips get soft channels (as an inverse model's are), a wrong depth scale, and offsets of
-    roughness and albedo that last for the clip.
+    roughness and albedo that last for the clip. Sky keeps its code, as it does in what a model predicts.
     """
     disturbed = planes.clone()
     for index in range(len(planes)):
         if rng.random() >= chance:
             continue
         clip = disturbed[index]
+        ground = clip[:, SKY] < 0
         if rng.random() < 0.5:
-            soft = torch.nn.functional.avg_pool2d(clip[:, 3:9], 5, 1, 2, count_include_pad=False)
-            clip[:, 3:9] = torch.lerp(clip[:, 3:9], soft, float(rng.random()))
-        ground = clip[:, 9:] < 0
+            soft = F.avg_pool2d(clip[:, 3:9], 5, 1, 2, count_include_pad=False)
+            soft = torch.lerp(clip[:, 3:9], soft, float(rng.random()))
+            clip[:, 3:9] = torch.where(ground, soft, clip[:, 3:9])
         offsets = np.concatenate([rng.normal(0, 0.06, 3), np.zeros(3), rng.normal(0, [0.04, 0.12, 0.05])])
-        shifted = clip[:, :9] + torch.tensor(offsets, dtype=clip.dtype).view(1, 9, 1, 1)
+        shifted = clip[:, :9] + torch.tensor(offsets).to(clip).view(1, 9, 1, 1)
         clip[:, :9] = torch.where(ground, shifted, clip[:, :9]).clamp(-1, 1)
     return disturbed
 
