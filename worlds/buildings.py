@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 
 from worlds.builder import SceneBuilder
 from worlds.round_shapes import rod, tube
-from worlds.shapes import Array, Mesh, block, box, boxes, join, place, quads, triangles
+from worlds.shapes import Array, Mesh, block, box, boxes, join, place, quads, triangles, vec
 
 
 def gabled_roof(length: float, width: float, height: float, thick: float = 0.15) -> Mesh:
@@ -84,9 +84,9 @@ def fence(
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
     at = np.linspace(0, along[-1], max(2, int(along[-1] / gap) + 1))
     posts = np.stack([np.interp(at, along, path[:, i]) for i in range(3)], 1)
-    parts = [boxes(posts + [0, 0, height / 2 - 0.1], (thick * 2, thick * 2, height + 0.2))]
+    parts = [boxes(posts + vec(0, 0, height / 2 - 0.1), (thick * 2, thick * 2, height + 0.2))]
     for level in np.linspace(height * 0.95, height * 0.35, rails):
-        line = posts + [0, 0, level]
+        line = posts + vec(0, 0, level)
         if round_rails:
             parts.append(tube(line, thick, 5))
         else:

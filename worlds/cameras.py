@@ -7,7 +7,7 @@ import numpy as np
 
 from worlds.builder import SceneBuilder
 from worlds.clearance import Clearance
-from worlds.shapes import Array
+from worlds.shapes import Array, vec
 
 Ground = Callable[[Array, Array], Array]
 MODES = {
@@ -45,6 +45,7 @@ class View:
     modes: dict[str, float] = field(default_factory=lambda: dict(MODES))
     heroes: tuple[str, ...] = ("walker", "walker", "walker", "robot", "animal", "kart")
     fov: tuple[float, float] = (35.0, 95.0)
+    stare: float = 0.25  # chance that the camera aims straight at a focus
 
 
 @dataclass
@@ -76,10 +77,10 @@ def choose_shot(builder: SceneBuilder, view: View, rng: np.random.Generator) -> 
     plainest = 1.01 if rng.random() < 0.06 else float(rng.uniform(0.55, 0.85))
     best: tuple[float, Shot] | None = None
     for attempt in range(ATTEMPTS):
-        if attempt == 2 * ATTEMPTS // 3:
-            mode = "static"
+        if attempt == ATTEMPTS // 2:
+            mode = "static"  # the least room that a camera can need
         shot = _draw(view, mode, builder.times, rng)
-        fault = _fault(shot, view, clearance, plainest)
+        fault = _fault(shot, view, clearance, plainest + 0.03 * attempt)
         if best is None or fault < best[0]:
             best = (fault, shot)
         if fault == 0.0:
@@ -104,7 +105,7 @@ def _fault(shot: Shot, view: View, clearance: Clearance, plainest: float) -> flo
         return 50.0
     if clearance.nearest(eyes, near) < near or clearance.hits_object(eyes, near * 2):
         return 40.0
-    if shot.hero is not None and clearance.nearest(shot.hero.positions + [0, 0, 0.9], 0.55) < 0.55:
+    if shot.hero is not None and clearance.nearest(shot.hero.positions + vec(0, 0, 0.9), 0.55) < 0.55:
         return 30.0
     look = clearance.look(eyes, shot.targets, shot.fov, 1.2 * view.scale)
     if look.inside:
@@ -113,7 +114,7 @@ def _fault(shot: Shot, view: View, clearance: Clearance, plainest: float) -> flo
         return 10.0 - look.covered
     if look.median < 1.1 * view.scale or look.hidden > 0.75:
         return 5.0
-    if shot.hero is not None and clearance.blocked(eyes, shot.hero.positions + [0, 0, 1.0]):
+    if shot.hero is not None and clearance.blocked(eyes, shot.hero.positions + vec(0, 0, 1.0)):
         return 4.0
     return look.plain if look.plain > plainest else 0.0
 
@@ -127,6 +128,8 @@ def _draw(view: View, mode: str, times: Array, rng: np.random.Generator) -> Shot
     start, heading = _stand(view, rng)
     pace = view.pace * float(rng.uniform(0.1, 1.0)) * (-1.0 if rng.random() < 0.12 else 1.0)
     aim = _aim_pitch(view, mode, height, rng)
+    if mode not in ("follow", "above") and rng.random() < view.stare:
+        heading, aim = _aim_at_focus(view, start, height, rng)
     if mode == "follow" and view.heroes:
         shot = _follow(view, start, heading, abs(pace), times, fov, rng)
     else:
@@ -157,6 +160,17 @@ def _aim_pitch(view: View, mode: str, height: float, rng: np.random.Generator) -
     if mode == "above" or rng.random() < 0.09:
         pitch = rng.uniform(-60, -28)
     return float(np.radians(np.clip(pitch, *view.pitch)))
+
+
+def _aim_at_focus(view: View, start: Array, height: float, rng: np.random.Generator) -> tuple[float, float]:
+    """(heading, pitch) towards one of the things worth looking at."""
+    way = view.focus[int(rng.integers(len(view.focus)))] - [
+        *start,
+        float(view.ground(start[0], start[1])) + height,
+    ]
+    pitch = np.degrees(np.arctan2(way[2], np.hypot(way[0], way[1])) + rng.normal(0, 0.06))
+    heading = np.arctan2(-way[0], way[1]) + rng.normal(0, 0.08)
+    return float(heading), float(np.radians(np.clip(pitch, *view.pitch)))
 
 
 def _direction(yaw: Array, pitch: Array | float) -> Array:
@@ -223,10 +237,10 @@ def _follow(
     above = float(rng.uniform(1.3, 3.2))
     angle = bend[0] * 0.5 + bend * 0.5 + rng.normal(0, 0.25)
     shoulder = float(rng.normal(0, 0.35)) * np.array([np.cos(heading), np.sin(heading), 0.0])
-    eyes = feet - _direction(angle, 0.0) * distance + [0, 0, above] + shoulder
+    eyes = feet - _direction(angle, 0.0) * distance + vec(0, 0, above) + shoulder
     floor = view.ground(eyes[:, 0], eyes[:, 1])
     eyes[:, 2] = np.maximum(eyes[:, 2], floor + 0.6)
-    targets = feet + [0, 0, float(rng.uniform(0.8, 1.6))] + shoulder
+    targets = feet + vec(0, 0, float(rng.uniform(0.8, 1.6))) + shoulder
     track = HeroTrack(kind, feet, bend, speed)
     return Shot(eyes, targets, np.zeros(len(times)), fov, track)
 

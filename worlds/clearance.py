@@ -1,4 +1,4 @@
-"""Whether a camera's way is free: distances to triangles, rays that see surfaces from inside, and what fills the view."""
+"""Whether a camera's way is free, whether it stands inside something, and what fills its view."""
 
 from dataclasses import dataclass
 

@@ -7,7 +7,7 @@ import numpy as np
 from worlds.builder import SceneBuilder
 from worlds.motion import attach
 from worlds.round_shapes import capsule, cone, dome, lathe, limb, sphere
-from worlds.shapes import Array, Mesh, bevelled_box, join, place
+from worlds.shapes import Array, Mesh, bevelled_box, join, place, vec
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def add_walker(
             attach(pose, (side * (build.width + build.limb * 0.6), 0, shoulder), pitch=-swing * side)
         )
         elbow = np.array([side * 0.03, 0.02, -build.height * 0.17])
-        hand = elbow + [side * 0.01, 0.06 + 0.1 * stride, -build.height * 0.15]
+        hand = elbow + vec(side * 0.01, 0.06 + 0.1 * stride, -build.height * 0.15)
         builder.add(limb((0, 0, -0.02), elbow, build.limb), shirt, arm)
         builder.add(join(limb(elbow, hand, build.limb * 0.8), sphere(build.limb, 8, 5, hand)), skin, arm)
 

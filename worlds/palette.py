@@ -1,44 +1,14 @@
-"""Samplers of materials by what they stand for: stone, wood, cloth, metal, grass, glass and the rest."""
+"""Samplers of materials by what they stand for: the man-made ones here, metals and nature in their own files."""
 
 import numpy as np
 
-from worlds.materials import PLAIN_KINDS, Colour, Kind, MaterialTable, hsv
-
-# hue, saturation, value ranges of bare metals (as specular colours, sRGB-coded)
-_METALS = (
-    ((0.55, 0.65), (0.0, 0.06), (0.55, 0.9)),  # steel, aluminium, chrome
-    ((0.55, 0.65), (0.02, 0.12), (0.3, 0.55)),  # iron, gunmetal
-    ((0.1, 0.13), (0.45, 0.7), (0.7, 0.95)),  # gold, brass
-    ((0.03, 0.06), (0.4, 0.65), (0.55, 0.85)),  # copper, bronze
-    ((0.0, 1.0), (0.25, 0.85), (0.35, 0.85)),  # anodised and lacquered
-    ((0.0, 1.0), (0.25, 0.85), (0.2, 0.7)),
-)
+from worlds.materials import PLAIN_KINDS, Kind, hsv
+from worlds.metals import Metals
+from worlds.natural_materials import NaturalMaterials
 
 
-class Palette:
+class Palette(Metals, NaturalMaterials):
     """Draws materials into a table; every method returns the new row's index."""
-
-    def __init__(self, table: MaterialTable, rng: np.random.Generator) -> None:
-        self.table = table
-        self._rng = rng
-
-    def between(self, low: float, high: float) -> float:
-        """A uniform number."""
-        return float(self._rng.uniform(low, high))
-
-    def colour(
-        self,
-        hue: tuple[float, float] = (0.0, 1.0),
-        saturation: tuple[float, float] = (0.0, 0.8),
-        value: tuple[float, float] = (0.15, 0.9),
-    ) -> Colour:
-        """A colour from hsv ranges."""
-        return hsv(self.between(*hue), self.between(*saturation), self.between(*value))
-
-    def shade(self, colour: Colour, low: float, high: float) -> Colour:
-        """The same hue, brighter or darker by a factor."""
-        factor = self.between(low, high)
-        return tuple(min(c * factor, 1.0) for c in colour)  # type: ignore[return-value]
 
     def anything(self, metal: float | None = None) -> int:
         """Any man-made surface; metal with the scene's own chance unless given."""
@@ -62,88 +32,6 @@ class Palette:
             return self.metal()
         return getattr(self, other)()
 
-    # --- metals -------------------------------------------------------------------------------------------------
-    def metal_colour(self) -> Colour:
-        """A metal's specular colour."""
-        return self.colour(*_METALS[int(self._rng.integers(len(_METALS)))])
-
-    def metal(self) -> int:
-        """Any metal surface."""
-        makers = (self.bare_metal, self.panels, self.corrugated, self.rusty, self.bare_metal)
-        return makers[int(self._rng.integers(len(makers)))]()
-
-    def bare_metal(self) -> int:
-        """Polished to brushed, plain or blotchy."""
-        a = self.metal_colour()
-        rough = self.between(0.08, 0.65)
-        kind = int(
-            self._rng.choice([Kind.SOLID, Kind.SOLID, Kind.BLOTCHES, Kind.TILES, Kind.WEAVE, Kind.GRADIENT])
-        )
-        return self.table.add(
-            kind,
-            a,
-            self.shade(a, 0.55, 1.0),
-            roughness=(rough, min(rough + self.between(0, 0.3), 0.85)),
-            metallic=1.0,
-            scale=self.between(0.5, 3.0),
-            bump=self.between(0, 0.2),
-            dirt=self.between(0.02, 0.25),
-        )
-
-    def panels(self) -> int:
-        """Metal panels with rivets and seams."""
-        a = self.metal_colour()
-        return self.table.add(
-            Kind.PANELS,
-            a,
-            self.shade(a, 0.4, 0.9),
-            roughness=(self.between(0.15, 0.6), self.between(0.3, 0.8)),
-            metallic=(1.0, float(self._rng.choice([1.0, 1.0, 0.0]))),
-            scale=self.between(0.4, 1.6),
-            bump=self.between(0.2, 0.7),
-            aspect=self.between(0.5, 2.0),
-        )
-
-    def corrugated(self, colour: Colour | None = None) -> int:
-        """Ribbed sheet metal (containers, sheds, shutters)."""
-        a = self.metal_colour() if colour is None else colour
-        return self.table.add(
-            Kind.CORRUGATED,
-            a,
-            self.shade(a, 0.55, 0.95),
-            roughness=(self.between(0.2, 0.65), self.between(0.3, 0.75)),
-            metallic=1.0,
-            scale=self.between(1.5, 5.0),
-            bump=self.between(0.4, 1.0),
-        )
-
-    def rusty(self) -> int:
-        """Metal with dielectric rust patches."""
-        rust = self.colour((0.02, 0.08), (0.5, 0.85), (0.2, 0.55))
-        return self.table.add(
-            Kind.RUST,
-            self.metal_colour(),
-            rust,
-            roughness=(self.between(0.15, 0.5), self.between(0.7, 0.95)),
-            metallic=(1.0, self.between(0.0, 0.2)),
-            scale=self.between(0.4, 1.5),
-            bump=self.between(0.2, 0.6),
-        )
-
-    def car_paint(self) -> int:
-        """A car's skin: metallic flake or plain lacquer, both smooth."""
-        metallic = 1.0 if self._rng.random() < 0.45 + 0.4 * self.table.mood.metal else 0.0
-        return self.table.add(
-            Kind.SOLID,
-            self.colour((0, 1), (0.0, 0.95), (0.12, 0.95)),
-            roughness=self.between(0.08, 0.4),
-            metallic=metallic,
-            bump=0.0,
-            dirt=0.08,
-            exact=True,
-        )
-
-    # --- smooth dielectrics -------------------------------------------------------------------------------------
     def plastic(self) -> int:
         """Smooth to matt, saturated."""
         a = self.colour((0, 1), (0.3, 0.95), (0.2, 0.95))
@@ -188,7 +76,6 @@ class Palette:
             bump=0.0,
         )
 
-    # --- walls, floors, roofs -----------------------------------------------------------------------------------
     def wall(self) -> int:
         """Any masonry or boarding."""
         names = ("plaster", "plaster", "brick", "concrete", "planks", "stone", "cobbles")
@@ -351,90 +238,4 @@ class Palette:
             roughness=0.5,
             bump=0.0,
             exact=True,
-        )
-
-    # --- nature -------------------------------------------------------------------------------------------------
-    def grass_colour(self) -> Colour:
-        """Green, or dry yellow."""
-        if self._rng.random() < 0.22:
-            return self.colour((0.09, 0.16), (0.2, 0.6), (0.4, 0.8))
-        return self.colour((0.2, 0.36), (0.3, 0.8), (0.22, 0.6))
-
-    def grass(self) -> int:
-        """Ground that mixes grass and soil by slope and patch."""
-        soil = self.colour((0.05, 0.12), (0.2, 0.6), (0.2, 0.6))
-        scale = self.between(0.15, 0.6)
-        return self.table.add(
-            Kind.GROUND,
-            self.grass_colour(),
-            soil,
-            roughness=(0.95, 0.85),
-            scale=scale,
-            bump=0.5,
-            vegetation=True,
-        )
-
-    def soil(self) -> int:
-        """Earth, gravel."""
-        a = self.colour((0.04, 0.12), (0.1, 0.6), (0.2, 0.65))
-        kind = int(self._rng.choice([Kind.BLOTCHES, Kind.ROCK, Kind.SAND, Kind.COBBLES]))
-        return self.table.add(
-            kind, a, self.shade(a, 0.5, 0.9), roughness=0.95, scale=self.between(0.4, 2), bump=0.5
-        )
-
-    def sand(self) -> int:
-        """Sand, white to red."""
-        a = self.colour((0.04, 0.14), (0.15, 0.65), (0.5, 0.95))
-        kind = int(self._rng.choice([Kind.SAND, Kind.SAND, Kind.BLOTCHES, Kind.SOLID]))
-        return self.table.add(
-            kind, a, self.shade(a, 0.7, 0.95), roughness=0.95, scale=self.between(0.3, 1.5), bump=0.4
-        )
-
-    def snow(self) -> int:
-        """Near-white ground."""
-        a = self.colour((0.5, 0.65), (0.0, 0.08), (0.85, 0.97))
-        rough = (self.between(0.4, 0.9), 0.9)
-        return self.table.add(
-            Kind.BLOTCHES, a, self.shade(a, 0.85, 1), roughness=rough, scale=0.4, bump=0.3, exact=True
-        )
-
-    def asphalt(self) -> int:
-        """Road surface, black to pale."""
-        grey = self.between(0.12, 0.55)
-        a = hsv(self.between(0, 1), self.between(0, 0.12), grey)
-        rough = (self.between(0.6, 0.95), self.between(0.4, 0.9))
-        return self.table.add(
-            Kind.BLOTCHES, a, self.shade(a, 0.8, 1.4), roughness=rough, scale=self.between(0.7, 3), bump=0.2
-        )
-
-    def rock(self) -> int:
-        """Natural rock."""
-        a = self.colour((0.03, 0.14), (0.0, 0.45), (0.2, 0.75))
-        scale = self.between(0.4, 1.8)
-        return self.table.add(
-            Kind.ROCK, a, self.shade(a, 0.45, 0.85), roughness=self.between(0.6, 1.0), scale=scale, bump=0.8
-        )
-
-    def bark(self) -> int:
-        """Tree bark."""
-        a = self.colour((0.05, 0.1), (0.15, 0.6), (0.15, 0.5))
-        return self.table.add(
-            Kind.PLANKS, a, self.shade(a, 0.4, 0.8), roughness=0.92, scale=self.between(2, 5), bump=0.7
-        )
-
-    def leaves(self) -> int:
-        """Foliage, mostly green, sometimes blossom or autumn."""
-        a = (
-            self.grass_colour()
-            if self._rng.random() < 0.85
-            else self.colour((0.85, 1.15), (0.3, 0.8), (0.4, 0.9))
-        )
-        return self.table.add(
-            Kind.LEAVES,
-            a,
-            self.shade(a, 0.45, 0.75),
-            roughness=self.between(0.4, 0.9),
-            scale=self.between(1.5, 4),
-            bump=self.between(0.4, 1.0),
-            vegetation=True,
         )

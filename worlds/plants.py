@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 
 from worlds.builder import SceneBuilder
 from worlds.round_shapes import capsule, cone, cylinder, dome, limb, sphere, tube
-from worlds.shapes import Array, Mesh, instances, join, orient, place, triangles
+from worlds.shapes import Array, Mesh, instances, join, orient, place, triangles, vec
 
 
 def lump(
@@ -60,7 +60,7 @@ def broad_tree(rng: np.random.Generator, height: float) -> tuple[Mesh, Mesh]:
                 top + height * rng.uniform(0.1, 0.38),
             ]
         )
-        wood.append(tube(np.array([path[1], (path[1] + at) / 2 + [0, 0, 0.05], at]), height * 0.012, 5))
+        wood.append(tube(np.array([path[1], (path[1] + at) / 2 + vec(0, 0, 0.05), at]), height * 0.012, 5))
         ball = lump(
             rng,
             height * rng.uniform(0.14, 0.26),
@@ -114,7 +114,7 @@ def blade(line: Array, width: Array | float) -> Mesh:
     across = np.cross(np.gradient(line, axis=0), [0, 0, 1.0])
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-6)
     left, right = line - across * width[:, None] / 2, line + across * width[:, None] / 2
-    ridge = line + [0, 0, 1] * width[:, None] * 0.12 + [0, 0, 0.004]
+    ridge = line + vec(0, 0, 1) * width[:, None] * 0.12 + vec(0, 0, 0.004)
     faces = []
     for a, b in ((left, ridge), (ridge, right), (right, left)):
         faces += [np.stack([a[:-1], b[:-1], b[1:]], 1), np.stack([a[:-1], b[1:], a[1:]], 1)]
@@ -145,9 +145,9 @@ def cactus(rng: np.random.Generator, height: float) -> Mesh:
     parts = [place(capsule(radius, height, 10), (0, 0, -0.2))]
     for _ in range(int(rng.integers(0, 4))):
         level, angle = rng.uniform(0.3, 0.6) * height, rng.uniform(0, 6.28)
-        elbow = np.array([np.cos(angle), np.sin(angle), 0.1]) * radius * 3.2 + [0, 0, level]
+        elbow = np.array([np.cos(angle), np.sin(angle), 0.1]) * radius * 3.2 + vec(0, 0, level)
         parts.append(limb((0, 0, level), elbow, radius * 0.6))
-        parts.append(limb(elbow, elbow + [0, 0, height * rng.uniform(0.15, 0.35)], radius * 0.6))
+        parts.append(limb(elbow, elbow + vec(0, 0, height * rng.uniform(0.15, 0.35)), radius * 0.6))
     return join(*parts)
 
 

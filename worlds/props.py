@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 from worlds.builder import SceneBuilder
 from worlds.plants import crag, lump
 from worlds.round_shapes import capsule, cone, cylinder, dome, lathe, sphere, torus
-from worlds.shapes import Mesh, bevelled_box, block, box, boxes, extrude, instances, join, place
+from worlds.shapes import Mesh, bevelled_box, block, box, boxes, extrude, instances, join, place, vec
 
 
 def random_solid(rng: np.random.Generator) -> Mesh:
@@ -140,9 +140,9 @@ class Furniture:
         pole = cylinder(0.09, height, 8, top=0.055)
         foot = cylinder(0.16, 0.5, 10)
         builder.add(place(join(pole, foot), position), self.metals[0])
-        head = np.asarray(position, float) + [0, 0, height]
+        head = np.asarray(position, float) + vec(0, 0, height)
         if rng.random() < 0.5:
-            builder.add(sphere(0.22, 12, 7, head + [0, 0, 0.1]), self.glow)
+            builder.add(sphere(0.22, 12, 7, head + vec(0, 0, 0.1)), self.glow)
         else:
             builder.add(place(cone(0.35, 0.25, 12), head), self.metals[1])
             builder.add(sphere(0.15, 10, 6, head), self.glow)

@@ -5,11 +5,13 @@ uv (metres along the surface). Triangles are wound counter-clockwise seen from o
 from both sides are closed solids, so a renderer may cull back faces or not.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Mesh = NDArray[np.float32]
-Array = NDArray[np.float64]
+Array = NDArray[Any]  # float64 unless a mesh is meant
 
 _TRIANGLES = np.array([0, 1, 2, 0, 2, 3])
 # the six faces of a cube as corner signs, counter-clockwise from outside, the first edge running along u
@@ -39,6 +41,11 @@ _BOX = np.concatenate(
     1,
 ).astype(np.float32)
 _BOX_U, _BOX_V = np.repeat(_FACE_U, 6), np.repeat(_FACE_V, 6)
+
+
+def vec(x: float, y: float, z: float) -> Array:
+    """A point or an offset, (3,)."""
+    return np.array([x, y, z], np.float64)
 
 
 def cross(a: NDArray, b: NDArray) -> NDArray:

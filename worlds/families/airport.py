@@ -9,7 +9,7 @@ from worlds.materials import Kind
 from worlds.motion import drive
 from worlds.props import Furniture, bench
 from worlds.round_shapes import capsule, cylinder, lathe, wheel
-from worlds.shapes import Array, Mesh, bevelled_box, block, box, boxes, instances, join, place
+from worlds.shapes import Array, Mesh, bevelled_box, block, box, boxes, instances, join, place, vec
 from worlds.vehicles import add_car, add_truck
 
 
@@ -23,7 +23,7 @@ def build(builder: SceneBuilder) -> View:
     paint = builder.materials.add(
         Kind.SOLID, palette.colour((0.1, 0.16), (0.0, 0.9), (0.8, 0.95)), roughness=0.6, bump=0.0
     )
-    builder.add(boxes([(0, y, 0) for y in np.arange(-30, 90, 5.0)], (0.25, 3.6, 0.03)), paint)
+    builder.add(boxes([(0.0, float(y), 0.0) for y in np.arange(-30, 90, 5.0)], (0.25, 3.6, 0.03)), paint)
     builder.add(boxes([(x, 34, 0) for x in (-22, 22)], (0.2, 60, 0.03)), paint)
     _terminal(builder, furniture)
     planes = int(rng.integers(1, 4))
@@ -48,7 +48,9 @@ def build(builder: SceneBuilder) -> View:
                 furniture.any(),
             )
         elif kind < 0.75:
-            builder.add(place(bevelled_box((1.4, 2.2, 1.5), 0.1), spot + [0, 0, 0.95]), furniture.any_metal())
+            builder.add(
+                place(bevelled_box((1.4, 2.2, 1.5), 0.1), spot + vec(0, 0, 0.95)), furniture.any_metal()
+            )
         else:
             furniture.solids([spot], 0.5, 1.6, 0.5, 1)
     for y in np.arange(0, 70, 16.0):
@@ -75,7 +77,7 @@ def _terminal(builder: SceneBuilder, furniture: Furniture) -> None:
     y, height = float(rng.uniform(60, 85)), float(rng.uniform(8, 16))
     builder.add(block((140, 20, height), (0, y + 12, 0)), palette.facade())
     builder.add(place(cylinder(14, 140, 24), (-70, y + 12, height - 8), roll=np.pi / 2), palette.metal())
-    mullions = boxes([(x, y + 1.8, height / 2) for x in np.arange(-66, 67, 4)], (0.3, 0.5, height))
+    mullions = boxes([(float(x), y + 1.8, height / 2) for x in np.arange(-66, 67, 4)], (0.3, 0.5, height))
     builder.add(mullions, palette.bare_metal())
     tower = lathe([(0, 0), (2.5, 0), (2, 18), (4.5, 21), (4.8, 25), (3, 26), (0, 27)], 18)
     builder.add(place(tower, (rng.uniform(-45, 45), y + 25, 0)), palette.or_metal("concrete"))

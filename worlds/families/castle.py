@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from worlds.buildings import arch, hip_roof, stairs
 from worlds.builder import SceneBuilder
+from worlds.buildings import arch, hip_roof, stairs
 from worlds.cameras import View
 from worlds.families.layout import add_extras, on_ground, scatter
 from worlds.plants import Flora
 from worlds.props import Furniture, barrel, crate
 from worlds.round_shapes import cone, cylinder, lathe, rod, wheel
-from worlds.shapes import Array, Mesh, block, box, boxes, instances, join, place
+from worlds.shapes import Array, Mesh, block, box, boxes, instances, join, place, vec
 from worlds.terrain import Terrain, along_path
 
 
@@ -103,11 +103,8 @@ def _tower(
         builder.add(place(cone(radius * 1.3, radius * 2.2, 20), (at[0], at[1], height)), roof)
     else:
         angle = np.linspace(0, 2 * np.pi, 11)[:-1]
-        teeth = np.stack([np.cos(angle) * radius, np.sin(angle) * radius, 0 * angle + height + 0.4], 1) + [
-            at[0],
-            at[1],
-            0,
-        ]
+        ring = np.stack([np.cos(angle), np.sin(angle), 0 * angle], 1) * radius
+        teeth = ring + vec(at[0], at[1], height + 0.4)
         builder.add(boxes(teeth, (0.6, 0.6, 0.8), angle), stone)
 
 
@@ -125,7 +122,7 @@ def _court(builder: SceneBuilder, furniture: Furniture, half: float, depth: floa
             )
         elif kind < 0.45:
             builder.add(place(cylinder(0.07, 4.5, 8), spot), furniture.metals[0])
-            builder.add(box((0.9, 0.04, 2.0), spot + [0.45, 0, 3.3]), banner[int(rng.integers(2))])
+            builder.add(box((0.9, 0.04, 2.0), spot + vec(0.45, 0, 3.3)), banner[int(rng.integers(2))])
         elif kind < 0.6:
             gun = lathe(
                 [(0, 0), (0.25, 0.1), (0.28, 0.3), (0.18, 1.7), (0.22, 1.8), (0.12, 1.8), (0, 1.2)],
@@ -133,10 +130,11 @@ def _court(builder: SceneBuilder, furniture: Furniture, half: float, depth: floa
                 smooth=False,
             )
             builder.add(
-                place(gun, spot + [0, 0, 0.7], float(rng.uniform(0, 6)), 1.0, -1.3), furniture.any_metal()
+                place(gun, spot + vec(0, 0, 0.7), float(rng.uniform(0, 6)), 1.0, -1.3), furniture.any_metal()
             )
             builder.add(
-                join(*[place(wheel(0.5, 0.12), spot + [s * 0.5, 0, 0.5]) for s in (-1, 1)]), furniture.any()
+                join(*[place(wheel(0.5, 0.12), spot + vec(s * 0.5, 0, 0.5)) for s in (-1, 1)]),
+                furniture.any(),
             )
         elif kind < 0.75:
             builder.add(

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from worlds.buildings import arch, fence, stairs
 from worlds.builder import SceneBuilder
+from worlds.buildings import arch, fence, stairs
 from worlds.cameras import View
 from worlds.families.layout import add_extras, on_ground, scatter
 from worlds.industry import tank
@@ -11,7 +11,7 @@ from worlds.motion import drive
 from worlds.plants import Flora, cactus, lump
 from worlds.props import Furniture, vase
 from worlds.round_shapes import cylinder, dome, lathe, tube
-from worlds.shapes import Array, Mesh, bevelled_box, block, boxes, instances, join, place
+from worlds.shapes import Array, Mesh, bevelled_box, block, boxes, instances, join, place, vec
 from worlds.terrain import Terrain
 from worlds.vehicles import add_car, add_hover
 
@@ -51,7 +51,7 @@ def build(builder: SceneBuilder) -> View:
         _adobe(builder, furniture, terrain)
     _left_behind(builder, furniture, terrain)
     add_extras(builder, on_ground(scatter(rng, 4, (-7, 7, 3, 18)), terrain), 0.6)
-    focus = on_ground(scatter(rng, 10, (-20, 20, 6, 45)), terrain) + [0, 0, 1.5]
+    focus = on_ground(scatter(rng, 10, (-20, 20, 6, 45)), terrain) + vec(0, 0, 1.5)
     return View(
         area=(-28, 28, -18, 45),
         focus=focus,

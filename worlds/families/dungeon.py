@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from worlds.buildings import arch, stairs
 from worlds.builder import SceneBuilder
+from worlds.buildings import arch, stairs
 from worlds.cameras import MODES, View
 from worlds.families.layout import add_extras, add_floater, on_ground, scatter
 from worlds.plants import Flora, mushroom
 from worlds.props import Furniture, barrel, crate
 from worlds.round_shapes import cone, cylinder, lathe, sphere
-from worlds.shapes import Array, bevelled_box, block, box, boxes, grid_mesh, instances, join, place
+from worlds.shapes import Array, bevelled_box, block, box, boxes, grid_mesh, instances, join, place, vec
 from worlds.terrain import Terrain
 
 
@@ -28,14 +28,14 @@ def build(builder: SceneBuilder) -> View:
         side = float(rng.choice([-1, 1]))
         at = np.array([side * half * 0.72, y, float(rng.uniform(1.6, 2.2))])
         builder.add(place(cone(0.09, 0.35, 8), at - [0, 0, 0.35]), furniture.metals[0])
-        builder.add(sphere(0.13, 10, 6, at + [0, 0, 0.08]), furniture.glow)
-        builder.lamp(at + [-side * 0.2, 0, 0.1], (1.0, 0.62, 0.3) if rng.random() < 0.6 else None, 10.0)
+        builder.add(sphere(0.13, 10, 6, at + vec(0, 0, 0.08)), furniture.glow)
+        builder.lamp(at + vec(-side * 0.2, 0, 0.1), (1.0, 0.62, 0.3) if rng.random() < 0.6 else None, 10.0)
     middle = on_ground(np.array([[0.0, 7.0], [0.3, 11.0], [-0.3, 16.0]]), ground)
     add_extras(builder, middle, 0.7)
     if rng.random() < 0.4:
-        add_floater(builder, middle[0] + [0, 2, 0], 0.5)
+        add_floater(builder, middle[0] + vec(0, 2, 0), 0.5)
     y = np.linspace(-2, 24, 24)
-    focus = np.concatenate([on_ground(spots[:8], ground) + [0, 0, 0.8], [[0, 20, 1.2]]])
+    focus = np.concatenate([on_ground(spots[:8], ground) + vec(0, 0, 0.8), [[0, 20, 1.2]]])
     return View(
         area=(-half * 0.75, half * 0.75, -4, 34),
         focus=focus,
@@ -119,7 +119,7 @@ def _cave(builder: SceneBuilder, half: float, height: float) -> Terrain:
         ),
         rock,
     )
-    hang = on_ground(spikes[:18]) + [0, 0, height * 0.9]
+    hang = on_ground(spikes[:18]) + vec(0, 0, height * 0.9)
     builder.add(instances(place(cone(0.2, 1.2, 8), (0, 0, 0), pitch=np.pi), hang, 0.0, 1.0), rock)
     if rng.random() < 0.4:
         builder.add(box((4 * half, 60, 0.4), (0, 25, -0.22)), palette.water())
@@ -147,7 +147,7 @@ def _clutter(builder: SceneBuilder, furniture: Furniture, spots: Array, cave: bo
         flora.rocks(spots, 0.4, 1.6)
         stem, cap = mushroom(rng, 1.0)
         sizes = rng.uniform(0.3, 1.5, len(spots))
-        builder.add(instances(stem, spots + [0.5, 0.4, 0], 0.0, sizes), palette.plaster())
-        builder.add(instances(cap, spots + [0.5, 0.4, 0], 0.0, sizes), palette.ceramic())
+        builder.add(instances(stem, spots + vec(0.5, 0.4, 0), 0.0, sizes), palette.plaster())
+        builder.add(instances(cap, spots + vec(0.5, 0.4, 0), 0.0, sizes), palette.ceramic())
     elif rng.random() < 0.5:
         furniture.solids(spots[14:22], 0.4, 1.2, 0.5, 3)

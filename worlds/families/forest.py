@@ -8,7 +8,7 @@ from worlds.families.layout import add_extras, on_ground, scatter
 from worlds.plants import Flora, mushroom
 from worlds.props import Furniture
 from worlds.round_shapes import cylinder, sphere
-from worlds.shapes import instances, place
+from worlds.shapes import instances, place, vec
 from worlds.terrain import Terrain, along_path, ribbon
 
 
@@ -51,8 +51,8 @@ def build(builder: SceneBuilder) -> View:
     )
     flora.grass(on_ground(scatter(rng, 70, (-9, 9, -5, 22), path[:, :2], 0.7), terrain, 0.02), 0.2, 0.8)
     _floor(builder, furniture, terrain, path)
-    add_extras(builder, path[[19, 22, 26]] + [0, 0, 0.03], 0.6)
-    focus = on_ground(scatter(rng, 8, (-10, 10, 4, 30)), terrain) + [0, 0, 1.2]
+    add_extras(builder, path[[19, 22, 26]] + vec(0, 0, 0.03), 0.6)
+    focus = on_ground(scatter(rng, 8, (-10, 10, 4, 30)), terrain) + vec(0, 0, 1.2)
     return View(
         area=(-16, 16, -12, 40),
         focus=focus,
@@ -88,11 +88,11 @@ def _floor(builder: SceneBuilder, furniture: Furniture, terrain: Terrain, path: 
             scatter(rng, int(rng.integers(1, 5)), (-7, 7, 4, 20), path[:, :2], 1.6), terrain, 0.3
         ):
             size = float(rng.uniform(0.6, 2.4))
-            builder.add(sphere(size, 22, 13, spot + [0, 0, size * 0.8]), metal)
+            builder.add(sphere(size, 22, 13, spot + vec(0, 0, size * 0.8)), metal)
     if rng.random() < 0.4:
         furniture.solids(
             on_ground(scatter(rng, 8, (-7, 7, 3, 20), path[:, :2], 1.2), terrain, 0.05), 0.4, 1.8, 0.5, 3
         )
     for row in path[15:34:6]:
         if rng.random() < 0.2:
-            furniture.street_lamp(row + [1.2, 0, 0], float(rng.uniform(1.5, 3.5)))
+            furniture.street_lamp(row + vec(1.2, 0, 0), float(rng.uniform(1.5, 3.5)))

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from worlds.buildings import fence, stairs
 from worlds.builder import SceneBuilder
+from worlds.buildings import fence, stairs
 from worlds.cameras import View
 from worlds.families.layout import add_extras, on_ground, scatter
 from worlds.industry import container_frame, container_walls, gantry_crane, pipe_run, tank
@@ -71,9 +71,11 @@ def build(builder: SceneBuilder) -> View:
 
 def _containers(builder: SceneBuilder, lane: float, quay: float) -> None:
     rng, palette = builder.rng, builder.palette
-    metal = rng.random() < 0.6
+    metal = float(rng.choice([0.2, 0.5, 0.9]))
     skins = [
-        palette.corrugated(palette.colour((0, 1), (0.1, 0.85), (0.2, 0.85))) if metal else palette.anything()
+        palette.corrugated(palette.colour((0, 1), (0.1, 0.85), (0.2, 0.85)))
+        if rng.random() < metal
+        else palette.anything()
         for _ in range(5)
     ]
     skins.append(palette.rusty())

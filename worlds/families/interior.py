@@ -8,7 +8,7 @@ from worlds.families.layout import add_extras, add_floater, on_ground, scatter
 from worlds.furnishing import add_room, add_shelf, chair, floor_lamp, pot_plant, small_thing, sofa, table
 from worlds.props import Furniture, stool_table
 from worlds.round_shapes import cylinder, lathe, sphere
-from worlds.shapes import bevelled_box, block, box, instances, place
+from worlds.shapes import bevelled_box, block, box, instances, place, vec
 
 
 def build(builder: SceneBuilder) -> View:
@@ -108,7 +108,7 @@ def _piece(builder: SceneBuilder, furniture: Furniture, at: np.ndarray) -> None:
         size = (rng.uniform(1.0, 2.0), rng.uniform(0.7, 1.1), rng.uniform(0.4, 0.8))
         builder.add(place(table(size, rng), at, yaw), furniture.any())
         for _ in range(int(rng.integers(1, 5))):
-            spot = at + [rng.uniform(-0.3, 0.3), rng.uniform(-0.25, 0.25), size[2]]
+            spot = at + vec(rng.uniform(-0.3, 0.3), rng.uniform(-0.25, 0.25), size[2])
             builder.add(
                 place(small_thing(rng), spot, 0.0, float(rng.uniform(0.1, 0.25))),
                 furniture.any_metal() if rng.random() < 0.35 else furniture.any(),
@@ -122,7 +122,7 @@ def _piece(builder: SceneBuilder, furniture: Furniture, at: np.ndarray) -> None:
         builder.add(place(sofa(float(rng.uniform(0.9, 2.3))), at, yaw), furniture.any())
     elif kind == 2:
         builder.add(place(stool_table(float(rng.uniform(0.3, 0.7)), 0.6), at), furniture.any())
-        builder.add(place(small_thing(rng), at + [0, 0, 0.6], yaw, 0.25), furniture.any_metal())
+        builder.add(place(small_thing(rng), at + vec(0, 0, 0.6), yaw, 0.25), furniture.any_metal())
     elif kind == 3:
         stand, shade = floor_lamp(float(rng.uniform(1.2, 1.8)))
         builder.add(place(stand, at), furniture.any_metal())
@@ -134,7 +134,7 @@ def _piece(builder: SceneBuilder, furniture: Furniture, at: np.ndarray) -> None:
     else:
         furniture.solids([at], 0.4, 1.0, 0.4, 1)
         builder.add(
-            place(lathe([(0, 0), (0.3, 0), (0.3, 0.5), (0, 0.5)], 16), at + [0.9, 0, 0]), furniture.any()
+            place(lathe([(0, 0), (0.3, 0), (0.3, 0.5), (0, 0.5)], 16), at + vec(0.9, 0, 0)), furniture.any()
         )
 
 

@@ -6,7 +6,7 @@ from worlds.builder import SceneBuilder
 from worlds.figures import add_animal, add_walker
 from worlds.motion import bob, drive, spin
 from worlds.props import random_solid
-from worlds.shapes import Array
+from worlds.shapes import Array, vec
 from worlds.terrain import Terrain
 
 
@@ -62,6 +62,6 @@ def add_floater(builder: SceneBuilder, spot: Array, size: float | None = None) -
     mesh = random_solid(rng)
     mesh[:, :3] = (mesh[:, :3] - np.array([0, 0, 0.5], np.float32)) * np.float32(size)
     mesh[:, 6:] *= np.float32(size)
-    centre = np.asarray(spot, float) + [0, 0, size * rng.uniform(0.6, 2.5)]
+    centre = np.asarray(spot, float) + vec(0, 0, size * rng.uniform(0.6, 2.5))
     pose = bob(builder, centre, rng, size * 0.6) if rng.random() < 0.5 else spin(builder, centre, rng)
     builder.add(mesh, builder.palette.anything(0.4), builder.add_object(pose))

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from worlds.buildings import HouseStyle, add_house, fence
 from worlds.builder import SceneBuilder
+from worlds.buildings import HouseStyle, add_house, fence
 from worlds.cameras import View
 from worlds.families.layout import add_extras, on_ground, scatter
 from worlds.plants import Flora
 from worlds.props import Furniture
 from worlds.round_shapes import cylinder, sphere
-from worlds.shapes import box, instances, place
+from worlds.shapes import box, instances, place, vec
 from worlds.terrain import Terrain
 
 
@@ -44,7 +44,7 @@ def build(builder: SceneBuilder) -> View:
     _built(builder, terrain)
     extras = on_ground(scatter(rng, 4, (-8, 8, 3, 20)), terrain)
     add_extras(builder, extras, 0.6)
-    focus = on_ground(scatter(rng, 10, (-25, 25, 5, 50)), terrain) + [0, 0, 1.0]
+    focus = on_ground(scatter(rng, 10, (-25, 25, 5, 50)), terrain) + vec(0, 0, 1.0)
     return View(area=(-30, 30, -20, 50), focus=focus, ground=terrain.height, heights=(0.4, 12.0), pace=7.0)
 
 
@@ -72,7 +72,7 @@ def _built(builder: SceneBuilder, terrain: Terrain) -> None:
             if rng.random() < 0.5:
                 builder.add(place(cylinder(size, size * 1.6, 20), spot), metal)
             else:
-                builder.add(sphere(size, 20, 12, spot + [0, 0, size * 0.8]), metal)
+                builder.add(sphere(size, 20, 12, spot + vec(0, 0, size * 0.8)), metal)
     if rng.random() < 0.4:
         spots = on_ground(scatter(rng, 7, (-25, 25, 5, 60)), terrain, 0.3)
         builder.add(

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from worlds.buildings import arch, stairs
 from worlds.builder import SceneBuilder
+from worlds.buildings import arch, stairs
 from worlds.cameras import View
 from worlds.families.layout import add_extras, add_floater, on_ground, scatter
 from worlds.motion import bob, spin
 from worlds.plants import Flora, mushroom
 from worlds.props import Furniture
 from worlds.round_shapes import cone, cylinder, dome, lathe, sphere, torus
-from worlds.shapes import Array, bevelled_box, block, box, instances, join, place
+from worlds.shapes import Array, bevelled_box, block, box, instances, join, place, vec
 
 
 def build(builder: SceneBuilder) -> View:
@@ -31,7 +31,7 @@ def build(builder: SceneBuilder) -> View:
     _toys(builder, furniture)
     flora = Flora(builder, ("broad", "palm", "conifer"), 2)
     flora.trees(on_ground(scatter(rng, 14, (-25, 25, 2, 60), np.zeros((1, 2)), 5)), 2, 6)
-    coins = on_ground(np.stack([1.5 * np.sin(np.arange(6)), np.arange(6) * 2.2 + 4], 1)) + [0, 0, 1.0]
+    coins = on_ground(np.stack([1.5 * np.sin(np.arange(6)), np.arange(6) * 2.2 + 4], 1)) + vec(0, 0, 1.0)
     disc = place(cylinder(0.35, 0.1, 18), (0, 0.05, 0), pitch=np.pi / 2)
     gold = builder.materials.add(
         0, palette.colour((0.1, 0.15), (0.5, 0.9), (0.8, 0.97)), roughness=0.2, metallic=1.0, exact=True
@@ -43,7 +43,7 @@ def build(builder: SceneBuilder) -> View:
     for spot in on_ground(scatter(rng, 3, (-4, 4, 5, 20))):
         add_floater(builder, spot)
     add_extras(builder, on_ground(scatter(rng, 3, (-4, 4, 4, 18))), 0.6)
-    focus = np.concatenate([coins, on_ground(scatter(rng, 6, (-8, 8, 6, 30))) + [0, 0, 1.5]])
+    focus = np.concatenate([coins, on_ground(scatter(rng, 6, (-8, 8, 6, 30))) + vec(0, 0, 1.5)])
     return View(area=(-12, 12, -15, 35), focus=focus, heights=(0.6, 9.0), pace=8.0)
 
 
@@ -92,7 +92,9 @@ def _toys(builder: SceneBuilder, furniture: Furniture) -> None:
             builder.add(instances(cone(0.3, 0.9, 12), spot + row, 0.0, 1.0), material)
         elif kind == 2:
             builder.add(
-                place(torus(1.2, 0.25, 26, 9), spot + [0, 0, 1.5], float(rng.uniform(0, 3)), size, np.pi / 2),
+                place(
+                    torus(1.2, 0.25, 26, 9), spot + vec(0, 0, 1.5), float(rng.uniform(0, 3)), size, np.pi / 2
+                ),
                 material,
             )
         elif kind == 3:

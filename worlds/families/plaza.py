@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from worlds.buildings import HouseStyle, add_house, arch, fence, stairs
 from worlds.builder import SceneBuilder
+from worlds.buildings import HouseStyle, add_house, arch, fence, stairs
 from worlds.cameras import View
 from worlds.families.layout import add_extras, on_ground, scatter
 from worlds.plants import Flora
 from worlds.props import Furniture, random_solid, stool_table
 from worlds.round_shapes import cylinder, lathe, sphere, torus
-from worlds.shapes import block, box, instances, place
+from worlds.shapes import block, box, instances, place, vec
 
 
 def build(builder: SceneBuilder) -> View:
@@ -38,7 +38,7 @@ def build(builder: SceneBuilder) -> View:
     if rng.random() < 0.4:
         tables = on_ground(scatter(rng, 6, (-10, 10, 2, 20), centres, 3.0))
         builder.add(instances(stool_table(0.5, 0.75), tables, 0.0, 1.0), furniture.any())
-        builder.add(instances(stool_table(0.22, 0.45), tables + [0.8, 0.2, 0], 0.0, 1.0), furniture.any())
+        builder.add(instances(stool_table(0.22, 0.45), tables + vec(0.8, 0.2, 0), 0.0, 1.0), furniture.any())
     if rng.random() < 0.35:
         angle = np.linspace(0.3, 2.8, 14)
         ring = np.stack([14 * np.cos(angle), 14 + 14 * np.sin(angle), 0 * angle], 1)
@@ -87,12 +87,15 @@ def _monuments(builder: SceneBuilder, furniture: Furniture) -> np.ndarray:
                 stone,
             )
             builder.add(place(cylinder(2.65, 0.42, 24), at), palette.water())
-            builder.add(sphere(0.5, 16, 9, at + [0, 0, 2.0]), furniture.any_metal())
+            builder.add(sphere(0.5, 16, 9, at + vec(0, 0, 2.0)), furniture.any_metal())
         elif kind == 1:
             builder.add(block((2.2, 2.2, 1.4), at, 0.3), stone)
             builder.add(
                 place(
-                    random_solid(rng), at + [0, 0, 1.4], float(rng.uniform(0, 6)), float(rng.uniform(1.5, 3))
+                    random_solid(rng),
+                    at + vec(0, 0, 1.4),
+                    float(rng.uniform(0, 6)),
+                    float(rng.uniform(1.5, 3)),
                 ),
                 palette.metal(),
             )
@@ -120,13 +123,13 @@ def _monuments(builder: SceneBuilder, furniture: Furniture) -> np.ndarray:
                 ),
                 stone,
             )
-            builder.add(place(torus(3.5, 0.35, 28, 8), at + [0, 0, 4.2]), stone)
+            builder.add(place(torus(3.5, 0.35, 28, 8), at + vec(0, 0, 4.2)), stone)
         elif kind == 3:
             builder.add(place(arch(3.0, 5.0, 1.4, 1.0), at, float(rng.normal(0, 0.4))), stone)
         elif kind == 4:
             builder.add(place(stairs(6, 1.5, 3.0, 8), at, float(rng.choice([0, np.pi / 2, np.pi]))), stone)
         else:
             size = float(rng.uniform(1.2, 2.6))
-            builder.add(sphere(size, 26, 14, at + [0, 0, size * 0.95]), palette.metal())
+            builder.add(sphere(size, 26, 14, at + vec(0, 0, size * 0.95)), palette.metal())
         centres.append([x, y])
     return np.array(centres).reshape(-1, 2)

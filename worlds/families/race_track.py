@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from worlds.buildings import fence
 from worlds.builder import SceneBuilder
+from worlds.buildings import fence
 from worlds.cameras import View
 from worlds.families.layout import add_extras, add_floater, on_ground, scatter
 from worlds.materials import Kind, hsv
@@ -11,7 +11,7 @@ from worlds.motion import attach
 from worlds.plants import Flora
 from worlds.props import Furniture
 from worlds.round_shapes import cylinder, torus
-from worlds.shapes import Array, block, box, instances, join, place
+from worlds.shapes import Array, block, box, instances, join, place, vec
 from worlds.terrain import Terrain, along_path, ribbon, trench
 from worlds.vehicles import add_car, add_hover, add_kart
 
@@ -38,9 +38,9 @@ def build(builder: SceneBuilder) -> View:
     flora.bushes(on_ground(scatter(rng, 20, (-25, 25, -10, 60), track, half + 2), terrain), 0.5, 1.5)
     _racers(builder, path, half)
     if rng.random() < 0.4:
-        add_extras(builder, path[[30, 36]] + [half + 1.5, 0, 0.05], 1.0)
+        add_extras(builder, path[[30, 36]] + vec(half + 1.5, 0, 0.05), 1.0)
     middle = path[16:70]
-    focus = middle[::5] + [0, 0, 1.0]
+    focus = middle[::5] + vec(0, 0, 1.0)
     return View(
         area=(-40, 40, -40, 90),
         focus=focus,
@@ -85,29 +85,13 @@ def _road(builder: SceneBuilder, path: Array, half: float) -> None:
 
 
 def _edges(builder: SceneBuilder, furniture: Furniture, path: Array, half: float) -> None:
-    rng, palette = builder.rng, builder.palette
+    rng = builder.rng
     step = np.gradient(path[:, :2], axis=0)
     step /= np.linalg.norm(step, axis=1, keepdims=True)
     side = np.stack([step[:, 1], -step[:, 0], 0 * step[:, 0]], 1)
     for sign in (-1, 1):
         line = path + side * sign * (half + 1.4)
-        kind = rng.random()
-        if kind < 0.35:
-            builder.add(fence(line[5:-5:2], 0.8, 2.5, 2, False, 0.06), palette.bare_metal())
-        elif kind < 0.6:
-            walls = [
-                block((0.5, 2.6, 0.9), p, float(np.arctan2(-s[0], s[1])))
-                for p, s in zip(line[4:-4:2], step[4:-4:2], strict=True)
-            ]
-            cut = len(walls) // 2
-            builder.add(join(*walls[:cut:2], *walls[cut::2]), furniture.any())
-            builder.add(join(*walls[1:cut:2], *walls[cut + 1 :: 2]), furniture.any())
-        elif kind < 0.8:
-            pile = join(*[place(torus(0.3, 0.14, 10, 5), (0, 0, 0.14 + 0.26 * i)) for i in range(3)])
-            builder.add(
-                instances(pile, line[12:60:1], 0.0, 1.0),
-                palette.rubber() if rng.random() < 0.6 else furniture.any(),
-            )
+        _barrier(builder, furniture, line, step)
         for point in line[8:90:7]:
             if rng.random() < 0.5:
                 furniture.street_lamp(point + side[0] * sign, float(rng.uniform(4, 7)))
@@ -125,6 +109,28 @@ def _edges(builder: SceneBuilder, furniture: Furniture, path: Array, half: float
     for point in path[22:60:9]:
         if rng.random() < 0.3 and builder.room_for_objects > 40:
             add_floater(builder, point + side[0] * rng.uniform(-half, half) * 0.7, 0.7)
+
+
+def _barrier(builder: SceneBuilder, furniture: Furniture, line: Array, step: Array) -> None:
+    """A rail, concrete blocks, tyre stacks or nothing along one side."""
+    rng = builder.rng
+    kind = rng.random()
+    if kind < 0.35:
+        builder.add(fence(line[5:-5:2], 0.8, 2.5, 2, False, 0.06), builder.palette.bare_metal())
+    elif kind < 0.6:
+        walls = [
+            block((0.5, 2.6, 0.9), p, float(np.arctan2(-s[0], s[1])))
+            for p, s in zip(line[4:-4:2], step[4:-4:2], strict=True)
+        ]
+        cut = len(walls) // 2
+        builder.add(join(*walls[:cut:2], *walls[cut::2]), furniture.any())
+        builder.add(join(*walls[1:cut:2], *walls[cut + 1 :: 2]), furniture.any())
+    elif kind < 0.8:
+        pile = join(*[place(torus(0.3, 0.14, 10, 5), (0, 0, 0.14 + 0.26 * i)) for i in range(3)])
+        builder.add(
+            instances(pile, line[12:60:1], 0.0, 1.0),
+            builder.palette.rubber() if rng.random() < 0.6 else furniture.any(),
+        )
 
 
 def _racers(builder: SceneBuilder, path: Array, half: float) -> None:

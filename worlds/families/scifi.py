@@ -9,7 +9,7 @@ from worlds.industry import pipe_run, ribs, tank
 from worlds.motion import drive
 from worlds.props import Furniture
 from worlds.round_shapes import cylinder, sphere, torus
-from worlds.shapes import bevelled_box, block, box, boxes, extrude, instances, join, place, turn
+from worlds.shapes import bevelled_box, block, box, boxes, extrude, instances, join, place, turn, vec
 from worlds.vehicles import add_hover
 
 
@@ -19,7 +19,7 @@ def build(builder: SceneBuilder) -> View:
     builder.indoor = True
     half, height = float(rng.uniform(1.6, 4.5)), float(rng.uniform(2.6, 5.0))
     furniture = Furniture(builder, 7)
-    walls = [palette.panels() if rng.random() < 0.5 else palette.anything(0.3) for _ in range(2)]
+    walls = [palette.panels() if rng.random() < 0.4 else palette.anything(0.3) for _ in range(2)]
     floor = palette.metal() if rng.random() < 0.4 else palette.floor()
     builder.add(box((2 * half + 3, 70, 0.4), (0, 25, -0.2)), floor)
     builder.add(box((2 * half + 3, 70, 0.4), (0, 25, height + 0.2)), walls[0])
@@ -106,15 +106,15 @@ def _fittings(
             kind = rng.random()
             at = np.array([side * (half - 0.05), y + step / 2, 0.0])
             if kind < 0.3:
-                builder.add(box((0.16, step * 0.5, 1.1), at + [0, 0, 1.4]), furniture.any())
+                builder.add(box((0.16, step * 0.5, 1.1), at + vec(0, 0, 1.4)), furniture.any())
                 builder.add(
-                    box((0.2, step * 0.4, 0.5), at + [0, 0, 1.6]),
+                    box((0.2, step * 0.4, 0.5), at + vec(0, 0, 1.6)),
                     palette.glass() if len(builder.materials) < 60 else furniture.glow,
                 )
             elif kind < 0.45:
                 builder.add(block((0.14, step * 0.45, 2.1), at), furniture.any_metal())
             elif kind < 0.6:
-                builder.add(box((0.12, 0.5, 0.3), at + [0, 0, 1.5]), furniture.sign)
+                builder.add(box((0.12, 0.5, 0.3), at + vec(0, 0, 1.5)), furniture.sign)
     if rng.random() < 0.5:
         y = float(rng.uniform(14, 34))
         ring = place(torus(min(half, height / 2) * 0.95, 0.25, 28, 8), (0, y, height / 2), pitch=np.pi / 2)
@@ -132,7 +132,7 @@ def _boxes(builder: SceneBuilder, furniture: Furniture, spots: np.ndarray) -> No
         if kind == 0:
             size = rng.uniform(0.5, 1.2, 3)
             builder.add(
-                place(bevelled_box(size, 0.08), spot + [0, 0, size[2] / 2], float(rng.normal(0, 0.3))),
+                place(bevelled_box(size, 0.08), spot + vec(0, 0, size[2] / 2), float(rng.normal(0, 0.3))),
                 material,
             )
         elif kind == 1:
@@ -143,5 +143,5 @@ def _boxes(builder: SceneBuilder, furniture: Furniture, spots: np.ndarray) -> No
                 material,
             )
         else:
-            builder.add(place(bevelled_box((0.8, 0.5, 1.0), 0.1), spot + [0, 0, 0.5]), material)
-            builder.add(sphere(0.2, 14, 8, spot + [0, 0, 1.15]), furniture.glow)
+            builder.add(place(bevelled_box((0.8, 0.5, 1.0), 0.1), spot + vec(0, 0, 0.5)), material)
+            builder.add(sphere(0.2, 14, 8, spot + vec(0, 0, 1.15)), furniture.glow)

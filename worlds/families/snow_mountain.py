@@ -1,16 +1,18 @@
 """Snowfields and mountains: bright white ground, peaks, firs, huts, pistes with poles and gates, sledges."""
 
+from itertools import pairwise
+
 import numpy as np
 
-from worlds.buildings import HouseStyle, add_house, fence, wire
 from worlds.builder import SceneBuilder
+from worlds.buildings import HouseStyle, add_house, fence, wire
 from worlds.cameras import View
 from worlds.families.layout import add_extras, on_ground, scatter
 from worlds.motion import drive
 from worlds.plants import Flora, lump
 from worlds.props import Furniture
 from worlds.round_shapes import cone, cylinder, rod, sphere
-from worlds.shapes import Array, box, instances, join, place
+from worlds.shapes import Array, box, instances, join, place, vec
 from worlds.terrain import Terrain
 from worlds.vehicles import add_hover, add_kart
 
@@ -61,7 +63,7 @@ def build(builder: SceneBuilder) -> View:
         pose[:, 2] = terrain.height(pose[:, 0], pose[:, 1])
         (add_kart if rng.random() < 0.5 else add_hover)(builder, pose, rng, speed)
     add_extras(builder, on_ground(scatter(rng, 4, (-6, 6, 4, 18)), terrain), 0.6)
-    focus = on_ground(scatter(rng, 10, (-15, 15, 8, 50)), terrain) + [0, 0, 1.0]
+    focus = on_ground(scatter(rng, 10, (-15, 15, 8, 50)), terrain) + vec(0, 0, 1.0)
     return View(
         area=(-20, 20, -15, 45),
         focus=focus,
@@ -83,7 +85,7 @@ def _peaks(builder: SceneBuilder, terrain: Terrain, snow: int) -> None:
         peak = lump(rng, size, 0.2, 18, 11, (1, 1, rng.uniform(0.6, 1.3)))
         builder.add(place(peak, base), snow if rng.random() < 0.5 else rock)
         if rng.random() < 0.4:
-            builder.add(place(cone(size * 0.6, size * 1.1, 14), base + [0, 0, size * 0.5]), snow)
+            builder.add(place(cone(size * 0.6, size * 1.1, 14), base + vec(0, 0, size * 0.5)), snow)
 
 
 def _piste(builder: SceneBuilder, furniture: Furniture, terrain: Terrain) -> None:
@@ -97,27 +99,21 @@ def _piste(builder: SceneBuilder, furniture: Furniture, terrain: Terrain) -> Non
         y = np.linspace(-10, 50, 25)
         builder.add(fence(terrain.points(6 + 0 * y, y), 1.2, 2.5, 3, True, 0.03), furniture.any())
     if rng.random() < 0.4:
-        posts = on_ground(np.stack([np.full(6, -7.0), np.arange(6) * 15.0 - 8], 1), terrain, 0.3)
-        builder.add(
-            instances(join(cylinder(0.18, 8, 10), rod((-1.5, 0, 7.8), (1.5, 0, 7.8), 0.1)), posts, 0.0, 1.0),
-            palette.bare_metal(),
-        )
-        for a, b in zip(posts[:-1], posts[1:], strict=True):
-            for x in (-1.4, 1.4):
-                builder.add(wire(a + [x, 0, 7.8], b + [x, 0, 7.8], 0.5, 0.03), furniture.metals[0])
-            cabin = (a + b) / 2 + [1.4, 0, 5.6]
-            builder.add(
-                box((1.4, 1.8, 1.6), cabin), palette.car_paint() if rng.random() < 0.3 else furniture.any()
-            )
+        _lift(builder, furniture, terrain)
     if rng.random() < 0.35:
         for spot in on_ground(scatter(rng, 3, (-5, 5, 5, 20)), terrain):
             builder.add(
                 join(
-                    *[sphere(r, 16, 9, spot + [0, 0, z]) for r, z in ((0.55, 0.4), (0.4, 1.15), (0.27, 1.7))]
+                    *[
+                        sphere(r, 16, 9, spot + vec(0, 0, z))
+                        for r, z in ((0.55, 0.4), (0.4, 1.15), (0.27, 1.7))
+                    ]
                 ),
                 palette.snow(),
             )
-            builder.add(place(cone(0.05, 0.4, 8), spot + [0, -0.25, 1.7], pitch=np.pi / 2), palette.plastic())
+            builder.add(
+                place(cone(0.05, 0.4, 8), spot + vec(0, -0.25, 1.7), pitch=np.pi / 2), palette.plastic()
+            )
     if rng.random() < 0.2 + 0.5 * builder.mood.metal:
         for spot in on_ground(scatter(rng, int(rng.integers(1, 6)), (-9, 9, 5, 26)), terrain, 0.3):
             size = float(rng.uniform(0.8, 3))
@@ -125,3 +121,20 @@ def _piste(builder: SceneBuilder, furniture: Furniture, terrain: Terrain) -> Non
                 place(cylinder(size, size * 1.5, 22), spot, 0.0, 1.0, float(rng.normal(0, 0.1))),
                 furniture.any_metal(),
             )
+
+
+def _lift(builder: SceneBuilder, furniture: Furniture, terrain: Terrain) -> None:
+    """Masts, two cables and cabins."""
+    rng, palette = builder.rng, builder.palette
+    posts = on_ground(np.stack([np.full(6, -7.0), np.arange(6) * 15.0 - 8], 1), terrain, 0.3)
+    builder.add(
+        instances(join(cylinder(0.18, 8, 10), rod((-1.5, 0, 7.8), (1.5, 0, 7.8), 0.1)), posts, 0.0, 1.0),
+        palette.bare_metal(),
+    )
+    for a, b in pairwise(posts):
+        for x in (-1.4, 1.4):
+            builder.add(wire(a + vec(x, 0, 7.8), b + vec(x, 0, 7.8), 0.5, 0.03), furniture.metals[0])
+        cabin = (a + b) / 2 + vec(1.4, 0, 5.6)
+        builder.add(
+            box((1.4, 1.8, 1.6), cabin), palette.car_paint() if rng.random() < 0.3 else furniture.any()
+        )

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from worlds.buildings import HouseStyle, add_house, fence, wire
 from worlds.builder import SceneBuilder
+from worlds.buildings import HouseStyle, add_house, fence, wire
 from worlds.cameras import View
 from worlds.families.layout import add_extras
 from worlds.materials import Kind, hsv
@@ -11,7 +11,7 @@ from worlds.motion import drive
 from worlds.plants import Flora
 from worlds.props import Furniture, bench
 from worlds.round_shapes import cylinder
-from worlds.shapes import Array, block, box, boxes, instances, place
+from worlds.shapes import Array, block, box, boxes, instances, place, vec
 from worlds.vehicles import add_car, add_truck
 
 
@@ -127,9 +127,15 @@ def _kerbside(builder: SceneBuilder, furniture: Furniture, flora: Flora, half: f
                 furniture.solids([[side * (half + 2.7), y + rng.uniform(2, 5), 0.14]], 0.5, 1.2, 0.4, 1)
     if trees:
         flora.trees(np.array(trees), 3.5, 8)
+    _rails(builder, furniture, lamps, half)
+
+
+def _rails(builder: SceneBuilder, furniture: Furniture, lamps: list[Array], half: float) -> None:
+    """Wires from lamp to lamp, a fence, a row of bollards."""
+    rng = builder.rng
     if rng.random() < 0.4:
         for a, b in zip(lamps[:-2:2], lamps[2::2], strict=False):
-            builder.add(wire(a + [0, 0, 3.4], b + [0, 0, 3.4], 0.4), furniture.metals[1])
+            builder.add(wire(a + vec(0, 0, 3.4), b + vec(0, 0, 3.4), 0.4), furniture.metals[1])
     if rng.random() < 0.4:
         side = float(rng.choice([-1, 1]))
         line = np.array([[side * (half + 0.25), -10, 0.14], [side * (half + 0.25), 30, 0.14]])

@@ -9,7 +9,7 @@ from worlds.furnishing import pierced_wall, small_thing, table
 from worlds.motion import bob, drive, spin
 from worlds.plants import crag, lump
 from worlds.props import random_solid
-from worlds.shapes import Array, bevelled_box, box, boxes, instances, place
+from worlds.shapes import Array, bevelled_box, box, boxes, instances, place, vec
 
 HEIGHT = 0.75
 
@@ -45,7 +45,7 @@ def build(builder: SceneBuilder) -> View:
     builder.lamp((rng.normal(0, 0.6), rng.normal(0, 0.6), HEIGHT + rng.uniform(0.7, 1.5)), reach=5.0)
     focus = np.concatenate([spots * 0.6, np.full((len(spots), 1), HEIGHT + 0.05)], 1)
     return View(
-        area=(-1.5, 1.5, -1.5, 1.5),
+        area=(-1.3, 1.3, -1.3, 1.3),
         focus=focus,
         ground=_table_top,
         heights=(0.22, 1.4),
@@ -55,6 +55,8 @@ def build(builder: SceneBuilder) -> View:
         modes={"dolly": 0.2, "strafe": 0.15, "orbit": 0.25, "crane": 0.12, "static": 0.1, "handheld": 0.18},
         heroes=(),
         fov=(32.0, 75.0),
+        stare=0.93,
+        pitch=(-75.0, 10.0),
     )
 
 
@@ -114,7 +116,7 @@ def _things(builder: SceneBuilder, spots: Array) -> None:
             count = int(rng.integers(2, 5))
             pile = instances(
                 box((0.2, 0.15, 0.03)),
-                at + [0.22, 0, 0.015] + np.arange(count)[:, None] * [0, 0, 0.03],
+                at + vec(0.22, 0, 0.015) + np.arange(count)[:, None] * [0, 0, 0.03],
                 rng.normal(0, 0.2, count),
                 1.0,
             )
@@ -137,8 +139,8 @@ def _moving(builder: SceneBuilder, spots: Array, reach: float) -> None:
         if kind == 0:
             pose = drive(builder, at, float(rng.uniform(0, 6.28)), float(rng.uniform(0.05, 0.5)))
         elif kind == 1:
-            pose = spin(builder, at + [0, 0, 0.2], rng)
+            pose = spin(builder, at + vec(0, 0, 0.2), rng)
             mesh = place(mesh, (0, 0, -size * 0.5))
         else:
-            pose = bob(builder, at + [0, 0, 0.02], rng, 0.1)
+            pose = bob(builder, at + vec(0, 0, 0.02), rng, 0.1)
         builder.add(mesh, palette.anything(0.45), builder.add_object(pose))

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from worlds.buildings import HouseStyle, add_house, fence, gabled_roof, stairs
 from worlds.builder import SceneBuilder
+from worlds.buildings import HouseStyle, add_house, fence, gabled_roof, stairs
 from worlds.cameras import View
 from worlds.families.layout import add_extras, on_ground, scatter
 from worlds.plants import Flora
 from worlds.props import Furniture, barrel, bench, crate
 from worlds.round_shapes import cylinder, lathe
-from worlds.shapes import Array, block, instances, join, place
+from worlds.shapes import Array, block, instances, join, place, vec
 from worlds.terrain import Terrain, along_path, ribbon, trench
 
 
@@ -40,7 +40,7 @@ def build(builder: SceneBuilder) -> View:
     flora.rocks(on_ground(scatter(rng, 8, (-10, 10, -5, 40), path[:, :2], half + 0.5), terrain), 0.3, 1.0)
     add_extras(builder, path[[24, 28, 33]] + [rng.uniform(-1, 1), 0, 0.05], 0.75)
     focus = np.concatenate(
-        [np.concatenate([houses, np.full((len(houses), 1), 2.0)], 1), path[24:44:4] + [0, 0, 1]]
+        [np.concatenate([houses, np.full((len(houses), 1), 2.0)], 1), path[24:44:4] + vec(0, 0, 1)]
     )
     return View(
         area=(-14, 14, -15, 45),
@@ -66,13 +66,15 @@ def _houses(builder: SceneBuilder, style: HouseStyle, path: Array, half: float) 
             gap = half + rng.uniform(0.8, 4.0) + depth / 2
             yaw = side * np.pi / 2 + rng.normal(0, 0.12)
             if rng.random() < 0.85:
-                spot = row + [side * gap, 0, 0]
+                spot = row + vec(side * gap, 0, 0)
                 add_house(builder, style, spot, float(yaw), (length, depth, height))
                 spots.append(spot[:2])
                 if rng.random() < 0.5:
                     builder.add(
                         place(
-                            stairs(1.4, 0.4, 0.9, 3), spot + [-side * (depth / 2 + 0.9), 0, -0.05], float(yaw)
+                            stairs(1.4, 0.4, 0.9, 3),
+                            spot + vec(-side * (depth / 2 + 0.9), 0, -0.05),
+                            float(yaw),
                         ),
                         style.trims[0],
                     )
@@ -83,7 +85,7 @@ def _houses(builder: SceneBuilder, style: HouseStyle, path: Array, half: float) 
 def _yards(builder: SceneBuilder, furniture: Furniture, terrain: Terrain, path: Array, half: float) -> None:
     rng, palette = builder.rng, builder.palette
     for side in (-1, 1):
-        line = path[10:50:1] + [side * (half + 0.5), 0, 0]
+        line = path[10:50:1] + vec(side * (half + 0.5), 0, 0)
         line[:, 2] = terrain.height(line[:, 0], line[:, 1])
         if rng.random() < 0.5:
             start = int(rng.integers(0, 20))
@@ -110,25 +112,25 @@ def _yards(builder: SceneBuilder, furniture: Furniture, terrain: Terrain, path: 
             furniture.any_metal() if rng.random() < 0.4 else furniture.any(),
         )
     if rng.random() < 0.5:
-        spot = path[int(rng.integers(22, 36))] + [half + 1.2, 0, 0]
+        spot = path[int(rng.integers(22, 36))] + vec(half + 1.2, 0, 0)
         well = lathe([(0, 0), (0.9, 0), (0.9, 0.9), (0.7, 0.9), (0.7, 0.2), (0, 0.2)], 18)
         builder.add(place(well, spot), palette.stone())
         posts = join(place(cylinder(0.07, 2.2, 8), (-0.8, 0, 0)), place(cylinder(0.07, 2.2, 8), (0.8, 0, 0)))
         builder.add(place(posts, spot), furniture.any())
-        builder.add(place(gabled_roof(2.2, 1.8, 0.8), spot + [0, 0, 2.2]), palette.roof())
+        builder.add(place(gabled_roof(2.2, 1.8, 0.8), spot + vec(0, 0, 2.2)), palette.roof())
     for row in path[14:46:6]:
         if rng.random() < 0.4:
-            furniture.street_lamp(row + [half + 0.3, 0, 0], float(rng.uniform(2.4, 4)))
+            furniture.street_lamp(row + vec(half + 0.3, 0, 0), float(rng.uniform(2.4, 4)))
         if rng.random() < 0.25:
             slats, legs = bench()
-            at = row + [-half - 0.4, 1.5, 0]
+            at = row + vec(-half - 0.4, 1.5, 0)
             builder.add(place(slats, at, np.pi / 2), furniture.any())
             builder.add(place(legs, at, np.pi / 2), furniture.any_metal())
     if rng.random() < 0.4:
         carts = [block((1.2, 2.0, 0.5), (0, 0, 0.6))]
-        at = path[int(rng.integers(22, 34))] + [-half, 0, 0]
+        at = path[int(rng.integers(22, 34))] + vec(-half, 0, 0)
         builder.add(place(join(*carts), at, float(rng.uniform(0, 3))), furniture.any())
-        stack = path[26] + [half + 0.6, 0, 0]
+        stack = path[26] + vec(half + 0.6, 0, 0)
         builder.add(
             instances(
                 place(cylinder(0.16, 1.6, 10), (0, 0, 0), pitch=np.pi / 2),

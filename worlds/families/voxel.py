@@ -5,7 +5,7 @@ import numpy as np
 from worlds.builder import SceneBuilder
 from worlds.cameras import View
 from worlds.families.layout import add_extras, add_floater, on_ground, scatter
-from worlds.shapes import Array, boxes, box
+from worlds.shapes import Array, box, boxes, vec
 from worlds.terrain import Terrain
 
 
@@ -53,7 +53,7 @@ def build(builder: SceneBuilder) -> View:
     add_extras(builder, spots, 0.7)
     for spot in spots[:2]:
         add_floater(builder, spot, 0.5)
-    focus = on_ground(scatter(rng, 8, (-12, 12, 8, 32)), terrain) + [0, 0, 1.0]
+    focus = on_ground(scatter(rng, 8, (-12, 12, 8, 32)), terrain) + vec(0, 0, 1.0)
     return View(
         area=(-18 * cell, 18 * cell, -4, 36 * cell),
         focus=focus,
@@ -72,7 +72,7 @@ def _trees(builder: SceneBuilder, terrain: Steps) -> None:
     bark, leaves = palette.bark(), palette.leaves()
     for spot in on_ground(_snap(scatter(rng, int(rng.integers(0, 22)), (-20, 20, 2, 40)), cell), terrain):
         tall = int(rng.integers(3, 6))
-        builder.add(box((cell, cell, tall * cell), spot + [0, 0, tall * cell / 2]), bark)
+        builder.add(box((cell, cell, tall * cell), spot + vec(0, 0, tall * cell / 2)), bark)
         sizes = np.array([[3, 3, 1], [5, 5, 2], [3, 3, 1]]) * cell
         centres = spot + np.array([[0, 0, tall + 2.5], [0, 0, tall + 1.0], [0, 0, tall - 0.5]]) * cell
         builder.add(boxes(centres, sizes), leaves)
@@ -84,7 +84,7 @@ def _ores(builder: SceneBuilder, terrain: Steps) -> None:
         material = builder.palette.anything(0.2 + builder.mood.metal)
         spots = on_ground(_snap(scatter(rng, int(rng.integers(2, 14)), (-16, 16, 3, 36)), cell), terrain)
         level = rng.integers(0, 3, len(spots))[:, None] * np.array([[0, 0, 1.0]]) * cell
-        builder.add(boxes(spots + level + [0, 0, cell / 2], (cell, cell, cell)), material)
+        builder.add(boxes(spots + level + vec(0, 0, cell / 2), (cell, cell, cell)), material)
 
 
 def _huts(builder: SceneBuilder, terrain: Steps) -> None:
@@ -92,10 +92,10 @@ def _huts(builder: SceneBuilder, terrain: Steps) -> None:
     for spot in on_ground(_snap(scatter(rng, int(rng.integers(0, 4)), (-14, 14, 10, 34)), cell), terrain):
         wall, roof, pane = palette.or_metal("wall"), palette.or_metal("planks"), palette.glass()
         wide = int(rng.integers(4, 8)) * cell
-        builder.add(box((wide, wide, 6 * cell), spot + [0, 0, cell]), wall)
+        builder.add(box((wide, wide, 6 * cell), spot + vec(0, 0, cell)), wall)
         for step in range(int(wide / cell / 2) + 1):
             size = wide + 2 * cell - 2 * step * cell
             if size > 0:
-                builder.add(box((size, size, cell), spot + [0, 0, (4.5 + step) * cell]), roof)
-        builder.add(box((wide + 0.1, cell, cell), spot + [0, 0, 2.5 * cell]), pane)
-        builder.add(box((cell, wide + 0.1, 2 * cell), spot + [0, 0, 1.5 * cell]), roof)
+                builder.add(box((size, size, cell), spot + vec(0, 0, (4.5 + step) * cell)), roof)
+        builder.add(box((wide + 0.1, cell, cell), spot + vec(0, 0, 2.5 * cell)), pane)
+        builder.add(box((cell, wide + 0.1, 2 * cell), spot + vec(0, 0, 1.5 * cell)), roof)

@@ -10,13 +10,13 @@ from worlds.industry import lattice_beam, pipe_run, rack, tank
 from worlds.motion import drive
 from worlds.props import Furniture, barrel, crate
 from worlds.round_shapes import cylinder
-from worlds.shapes import block, box, boxes, instances, join, place
+from worlds.shapes import block, box, boxes, instances, join, place, vec
 from worlds.vehicles import add_kart, add_truck
 
 
 def build(builder: SceneBuilder) -> View:
     """Build a hall over x in [-w/2, w/2], y in [0, d]."""
-    rng, palette = builder.rng, builder.palette
+    rng = builder.rng
     builder.indoor = True
     width, depth, height = (float(v) for v in (rng.uniform(12, 26), rng.uniform(22, 50), rng.uniform(4.5, 9)))
     furniture = Furniture(builder, 9)
@@ -61,7 +61,7 @@ def _hall(builder: SceneBuilder, furniture: Furniture, width: float, depth: floa
     rng, palette = builder.rng, builder.palette
     floor = palette.concrete() if rng.random() < 0.6 else palette.floor()
     builder.add(box((160, 160, 0.4), (0, depth / 2, -0.2)), floor)
-    sheet = palette.corrugated() if rng.random() < 0.6 else palette.or_metal("wall")
+    sheet = palette.corrugated() if rng.random() < 0.4 else palette.or_metal("wall")
     spans = (
         (width, (-width / 2, depth), 0.0),
         (depth, (width / 2, depth), -np.pi / 2),
@@ -107,7 +107,7 @@ def _racks(
                 builder.add(place(uprights, at, np.pi / 2), furniture.metals[1])
                 builder.add(place(shelves, at, np.pi / 2), furniture.metals[2])
                 for z in np.linspace(0.15, tall - 0.3, levels):
-                    _stock(builder, furniture, at + [0, 0, z + 0.07], length)
+                    _stock(builder, furniture, at + vec(0, 0, z + 0.07), length)
         x += 1.0 + float(rng.uniform(1.8, 3.5))
 
 
