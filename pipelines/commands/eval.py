@@ -1,7 +1,6 @@
 """`alaya eval`: the figures of a model on a held-out set."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -17,10 +16,13 @@ STAGES = ("inverse", "editing")
     "--set", "set_dir", type=PATH, help="A folder of clips with truth. Default: the held-out worlds."
 )
 @click.option("--model", default="small", show_default=True, help="A name, or the path of weights.")
-@click.option("--out", type=PATH, help="Write the figures to this JSON file.")
+@click.option(
+    "--out", type=PATH, help="Where the figures go: a .json file, or a folder. Default: benchmarks/results."
+)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @traceback_option
-def command(stage: str, set_dir: Path | None, model: str, out: Path | None) -> None:
-    """Measure a stage against truth and against trivial baselines of the same run; print the table."""
+def command(stage: str, set_dir: Path | None, model: str, out: Path | None, device: str) -> None:
+    """Measure a stage against truth and against trivial baselines of the same run; print the figures."""
     if stage not in STAGES:
         raise RequestError(f"unknown stage {stage!r}; there are {', '.join(STAGES)}")
     if set_dir is not None and not set_dir.is_dir():
@@ -28,7 +30,9 @@ def command(stage: str, set_dir: Path | None, model: str, out: Path | None) -> N
             f"set {set_dir} is not a folder; give clips with truth, such as `alaya worlds make` writes"
         )
     from training.evaluate import evaluate
+    from training.results import as_text
 
-    result: Any = evaluate(stage, set_dir, model, out)
-    if result is not None:
-        click.echo(result)
+    result = evaluate(
+        stage, set_dir, model, out, lambda line: click.echo(f"alaya: {line}", err=True), device=device
+    )
+    click.echo(f"{as_text(result)}\n{result['path']}")

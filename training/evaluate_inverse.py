@@ -1,0 +1,96 @@
+"""Measures an inverse model on clips with known truth: accuracy, trivial baselines, families, steadiness."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from alaya.frames import plan_windows
+from alaya.gbuffer import GBuffer
+from alaya.metrics import Scores, mean_scores, score_gbuffer
+from alaya.resize import resize_frame, to_working
+from inverse.models import InverseModel
+from training.baselines import InverseFloors
+from training.foreign import EvalClip, read_eval_clips
+from training.results import Report, Result, describe_set, silent, summary
+from training.steadiness import flicker_of_gbuffer, still_clip, warping_of_gbuffer
+from worlds.scene import HELD_OUT_FAMILIES
+
+FLICKER_CLIPS = 24
+
+
+def measure_inverse(model: InverseModel, set_dir: Path, report: Report = silent) -> Result:
+    """Predict every clip of a set and hold it against the truth.
+
+    Returns:
+        The result file's part about accuracy: metrics, temporal, families, baselines, per_clip.
+    """
+    report(f"fitting the trivial baselines on {set_dir.name}")
+    floors = InverseFloors.fit(read_eval_clips(set_dir))
+    rows, trivial, warping, flicker = [], [], [], []
+    names = []
+    for index, clip in enumerate(read_eval_clips(set_dir)):
+        predicted = predict_clip(model, clip.rgb)
+        rows.append(score_gbuffer(predicted, clip.truth))
+        names.append((clip.name, clip.family))
+        trivial.append(floors.scores(clip))
+        if clip.motion is not None and len(clip.rgb) > 1:
+            warping.append(warping_of_gbuffer(predicted, clip.truth, clip.motion))
+        if index < FLICKER_CLIPS:
+            flicker.append(flicker_of_gbuffer(predict_clip(model, _still(clip, index))))
+        report(f"clip {index + 1}: {clip.name}, {_short(rows[-1])}")
+    labels = dict.fromkeys(label for row in trivial for label in row)
+    return {
+        "set": set_dir.name,
+        "set_settings": describe_set(set_dir),
+        "clips": len(rows),
+        "metrics": summary(rows),
+        "temporal": summary(warping) | summary(flicker),
+        "families": _families(names, rows),
+        "baselines": {label: mean_scores(row[label] for row in trivial if label in row) for label in labels},
+        "per_clip": [
+            {"name": name, "family": family, **row} for (name, family), row in zip(names, rows, strict=True)
+        ],
+    }
+
+
+def predict_clip(model: InverseModel, rgb: np.ndarray) -> GBuffer:
+    """Run a whole clip through a model as the command does: windows of 8n+1, its working size and back.
+
+    Args:
+        model: the model.
+        rgb: (T, H, W, 3) sRGB, uint8 or float32 in [0, 1].
+
+    Returns:
+        T frames of (H, W).
+    """
+    full = np.stack([resize_frame(frame, *rgb.shape[1:3]) for frame in rgb])
+    size = model.working_size(*rgb.shape[1:3])
+    parts, done = [], 0
+    for window in plan_windows(len(rgb), model.info.num_frames, overlap=0):
+        small = to_working(full[list(window.sources)], *size)
+        coarse = model.predict(small, first_frame=window.start)
+        coarse = coarse.frames(done - window.start, window.num_real)
+        parts.append(coarse if size == rgb.shape[1:3] else model.restore(coarse, full[done : window.stop]))
+        done = window.stop
+    return GBuffer.concat(parts)
+
+
+def _still(clip: EvalClip, seed: int) -> np.ndarray:
+    return still_clip(clip.rgb[len(clip.rgb) // 2] / 255, seed)
+
+
+def _families(names: list[tuple[str, str]], rows: list[Scores]) -> dict[str, Result]:
+    """Mean scores of each family, its number of clips, and whether training never saw it."""
+    found = {}
+    for family in sorted({family for _, family in names}):
+        members = [row for (_, own), row in zip(names, rows, strict=True) if own == family]
+        held_out = family in HELD_OUT_FAMILIES
+        found[family] = {"clips": len(members), "never_trained_on": held_out, **mean_scores(members)}
+    return found
+
+
+def _short(row: Scores) -> str:
+    wanted = ("albedo_psnr_srgb", "normal_mean", "depth_absrel")
+    return ", ".join(f"{name} {row[name]:.4g}" for name in wanted if name in row)
