@@ -1,6 +1,8 @@
-"""Edge-aware enlargement: a coarse result follows the edges of a full-size guide (fast guided filter)."""
+"""Edge-aware enlargement: a coarse result gets its fine detail from a full-size guide (fast guided filter)."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -8,68 +10,106 @@ from torch import Tensor
 
 
 def enlarge(
-    coarse: Tensor, guide_coarse: Tensor, guide: Tensor, radius: int = 3, ridge: float = 1e-3
+    coarse: Tensor,
+    guide_coarse: Tensor,
+    guide: Tensor,
+    radius: int = 1,
+    ridge: float | Sequence[float] = 1e-3,
 ) -> Tensor:
     """Enlarge a picture along the edges of a guide.
 
     Around every coarse pixel the result is written as a linear function of the guide (least squares over a
-    window); those coefficients are smooth, so they can be enlarged without harm and then applied to the guide
-    at full size. He & Sun, "Fast Guided Filter" (2015), here with a guide of any number of channels.
+    window). The picture is enlarged bilinearly, and what bilinear enlargement loses of the guide is added to
+    it by those slopes: nothing of the coarse result is smoothed away, and a linear function of the guide comes
+    back exactly. After He & Sun, "Fast Guided Filter" (2015), for a guide of any number of channels.
 
     Args:
         coarse: (C, h, w).
-        guide_coarse: (G, h, w), the guide at the coarse size.
+        guide_coarse: (G, h, w), the guide averaged to the coarse size.
         guide: (G, H, W).
         radius: of the window, in coarse pixels.
-        ridge: variance of the guide below which its detail is not followed.
+        ridge: variance of the guide below which its detail is not followed; one for all or one a channel.
 
     Returns:
         (C, H, W).
     """
-    slope, offset = _coefficients(coarse, guide_coarse, radius, ridge)
-    channels, guides = coarse.shape[0], guide.shape[0]
-    stacked = torch.cat([slope.flatten(0, 1), offset])[None]  # (1, C*G + C, h, w)
-    large = F.interpolate(stacked, guide.shape[-2:], mode="bilinear", align_corners=False)[0]
-    result = large[channels * guides :]
-    for index in range(guides):
-        result = torch.addcmul(result, large[index : channels * guides : guides], guide[index])
+    ridges = [ridge] * len(coarse) if isinstance(ridge, int | float) else list(ridge)
+    slope = _slopes(coarse, guide_coarse, radius, ridges)  # (C, G, h, w)
+    lost = guide - bilinear(guide_coarse, guide)
+    result = coarse.new_empty(len(coarse), *guide.shape[-2:])
+    for channel, plane in enumerate(
+        result
+    ):  # one at a time: the enlarged slopes of all would not fit a cache
+        large = bilinear(torch.cat([coarse[channel : channel + 1], slope[channel]]), guide)
+        plane.copy_(large[0])
+        for index, detail in enumerate(lost):
+            plane.addcmul_(large[1 + index], detail)
     return result
 
 
-def _coefficients(coarse: Tensor, guide: Tensor, radius: int, ridge: float) -> tuple[Tensor, Tensor]:
-    """Slopes (C, G, h, w) and offsets (C, h, w) of the local linear model, averaged over windows."""
-    guides = guide.shape[0]
-    mean_guide, mean = _box(guide, radius), _box(coarse, radius)
-    pairs = torch.einsum("ghw,khw->gkhw", guide, guide).flatten(0, 1)
-    covariance = _box(pairs, radius).view(guides, guides, *guide.shape[1:])
-    covariance = covariance - torch.einsum("ghw,khw->gkhw", mean_guide, mean_guide)
-    covariance = covariance + ridge * torch.eye(guides)[:, :, None, None].to(guide)
-    cross = _box(torch.einsum("ghw,chw->gchw", guide, coarse).flatten(0, 1), radius)
-    cross = cross.view(guides, coarse.shape[0], *guide.shape[1:])
-    cross = cross - torch.einsum("ghw,chw->gchw", mean_guide, mean)
-    slope = _solve(covariance, cross)  # (G, C, h, w)
-    offset = mean - torch.einsum("gchw,ghw->chw", slope, mean_guide)
-    slope = _box(slope.flatten(0, 1), radius).view_as(slope)
-    return slope.transpose(0, 1), _box(offset, radius)
+def bilinear(planes: Tensor, like: Tensor) -> Tensor:
+    """Enlarge (C, h, w) to the height and width of `like`."""
+    return F.interpolate(planes[None], like.shape[-2:], mode="bilinear", align_corners=False)[0]
+
+
+def _slopes(coarse: Tensor, guide: Tensor, radius: int, ridges: Sequence[float]) -> Tensor:
+    """Slopes (C, G, h, w) of the local linear models, averaged over windows; one ridge a channel."""
+    guides, channels = len(guide), len(coarse)
+    means = _box(torch.cat([guide, coarse]), radius)
+    mean_guide, mean = means[:guides], means[guides:]
+    first, second = torch.triu_indices(guides, guides)
+    products = torch.cat([guide[first] * guide[second], (guide[:, None] * coarse).flatten(0, 1)])
+    boxed = _box(products, radius)
+    pairs = boxed[: len(first)] - mean_guide[first] * mean_guide[second]
+    cross = boxed[len(first) :].view(guides, channels, *guide.shape[1:]) - mean_guide[:, None] * mean
+    slope = torch.empty_like(cross)
+    for ridge in dict.fromkeys(ridges):
+        chosen = [channel for channel, own in enumerate(ridges) if own == ridge]
+        slope[:, chosen] = _solve(_matrix(pairs, guides, ridge), cross[:, chosen])
+    return _box(slope.flatten(0, 1), radius).view_as(slope).transpose(0, 1)
+
+
+def _matrix(pairs: Tensor, size: int, ridge: float) -> list[list[Tensor]]:
+    """Rows of the symmetric matrix whose upper triangle is `pairs`, with the ridge on its diagonal."""
+    rows = [[pairs[0]] * size for _ in range(size)]
+    for (row, column), plane in zip(torch.triu_indices(size, size).T.tolist(), pairs, strict=True):
+        rows[row][column] = rows[column][row] = plane + ridge if row == column else plane
+    return rows
 
 
 def _box(planes: Tensor, radius: int) -> Tensor:
-    """Mean over a (2 radius + 1) square window, of what lies inside the picture."""
+    """Mean over a (2 radius + 1) square window; beyond the picture its edge pixels go on."""
     side = 2 * radius + 1
-    return F.avg_pool2d(planes[None], side, 1, radius, count_include_pad=False)[0]
+    padded = F.pad(planes[None], [radius] * 4, mode="replicate")[0]
+    for axis in (-1, -2):  # sums of shifted planes: for small windows several times faster than pooling
+        length = padded.shape[axis] - side + 1
+        total = padded.narrow(axis, 0, length).clone()
+        for shift in range(1, side):
+            total += padded.narrow(axis, shift, length)
+        padded = total
+    return padded.div_(side * side)
 
 
-def _solve(matrix: Tensor, right: Tensor) -> Tensor:
-    """Solve positive definite systems at every pixel at once by elimination.
+def _solve(matrix: list[list[Tensor]], right: Tensor) -> Tensor:
+    """Solve positive definite systems at every pixel at once by Gaussian elimination.
 
     Args:
-        matrix: (G, G, h, w), symmetric positive definite.
+        matrix: (G, G) planes (h, w).
         right: (G, C, h, w).
+
+    Returns:
+        (G, C, h, w).
     """
-    rows = [torch.cat([matrix[index], right[index]]) for index in range(matrix.shape[0])]
-    for pivot in range(len(rows)):
-        rows[pivot] = rows[pivot] / rows[pivot][pivot].clone()
-        for other in range(len(rows)):
-            if other != pivot:
-                rows[other] = rows[other] - rows[other][pivot].clone() * rows[pivot]
-    return torch.stack([row[matrix.shape[0] :] for row in rows])
+    size, values = len(matrix), list(right)
+    rows = [list(row) for row in matrix]
+    for pivot in range(size):
+        for below in range(pivot + 1, size):
+            factor = rows[below][pivot] / rows[pivot][pivot]
+            for column in range(pivot + 1, size):
+                rows[below][column] = rows[below][column] - factor * rows[pivot][column]
+            values[below] = values[below] - factor * values[pivot]
+    for pivot in reversed(range(size)):
+        for column in range(pivot + 1, size):
+            values[pivot] = values[pivot] - rows[pivot][column] * values[column]
+        values[pivot] = values[pivot] / rows[pivot][pivot]
+    return torch.stack(values)

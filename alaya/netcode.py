@@ -39,13 +39,15 @@ def pack(channels: Mapping[str, Tensor]) -> Tensor:
 
     Args:
         channels: albedo (..., 3, H, W) linear, normal (..., 3, H, W), depth (..., 1, H, W) with +inf sky,
-            roughness and metallic (..., 1, H, W), on the CPU.
+            roughness and metallic (..., 1, H, W).
 
     Returns:
-        (..., 10, H, W) float32: albedo sRGB-coded, normal, log depth, roughness, metallic, sky; each in [-1, 1].
+        (..., 10, H, W) float32, where the channels are: albedo sRGB-coded, normal, log depth, roughness, metallic,
+        sky; each in [-1, 1].
     """
-    albedo = torch.from_numpy(linear_to_srgb(channels["albedo"].numpy())) * 2 - 1
     depth = channels["depth"]
+    coded = linear_to_srgb(channels["albedo"].cpu().numpy())
+    albedo = torch.from_numpy(coded).to(depth.device) * 2 - 1
     sky = torch.isinf(depth)
     unit = torch.cat([channels["roughness"], channels["metallic"]], -3) * 2 - 1
     planes = torch.cat([albedo, channels["normal"], depth_to_code(depth), unit, sky * 2.0 - 1], -3)

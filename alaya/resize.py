@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor
 
 from alaya.gbuffer import GBuffer
 
@@ -15,9 +18,12 @@ MIN_SIDE = 32
 
 
 def working_size(height: int, width: int, pixels: int) -> tuple[int, int]:
-    """The size nearest in shape to (height, width) with about `pixels` pixels and sides of multiples of 8."""
-    scale = math.sqrt(pixels / (height * width))
-    return _side(height * scale), _side(width * scale)
+    """The size nearest in shape to (height, width) with about `pixels` pixels and sides of multiples of 8.
+
+    No side is below MIN_SIDE; of a very long strip the long side gives way, so that the pixels stay as many.
+    """
+    scale, longest = math.sqrt(pixels / (height * width)), pixels / MIN_SIDE
+    return _side(min(height * scale, longest)), _side(min(width * scale, longest))
 
 
 def _side(length: float) -> int:
@@ -61,39 +67,57 @@ def resize_gbuffer(gbuffer: GBuffer, height: int, width: int) -> GBuffer:
     """
     if (gbuffer.height, gbuffer.width) == (height, width):
         return gbuffer
-    frames = [
-        _resize_one(gbuffer.frames(index, index + 1), height, width) for index in range(gbuffer.num_frames)
-    ]
-    return GBuffer.concat(frames)
+    singles = (gbuffer.frames(index, index + 1) for index in range(gbuffer.num_frames))
+    return join((_resize_one(single, height, width) for single in singles), gbuffer.num_frames)
 
 
 def _resize_one(gbuffer: GBuffer, height: int, width: int) -> GBuffer:
-    disparity = np.where(gbuffer.mask[..., None], 1 / gbuffer.depth, 0).astype(np.float32)
-    channels = (gbuffer.albedo, gbuffer.normal, disparity, gbuffer.roughness, gbuffer.metallic)
-    surface = gbuffer.mask[..., None].astype(np.float32)
-    mixed = resize_frame(np.concatenate([*channels, surface], -1)[0], height, width)[None]
-    covered = mixed[..., -1:] > 0.5
-    values = np.where(covered, mixed[..., :-1] / np.maximum(mixed[..., -1:], 1e-3), 0)
-    return assemble(values, covered)
+    size = (height, width)
+    mixed = F.interpolate(to_planes(gbuffer), size, mode="bilinear", antialias=True, align_corners=False)
+    surface = mixed[:, 9:]
+    return from_planes(mixed[:, :9] / surface.clamp(min=1e-3), surface > 0.5)
 
 
-def assemble(values: np.ndarray, surface: np.ndarray) -> GBuffer:
-    """Put nine averaged planes together as G-buffers.
+def join(frames: Iterable[GBuffer], num_frames: int) -> GBuffer:
+    """Put single frames together as they come, so that none is held twice."""
+    arrays: dict[str, np.ndarray] = {}
+    for index, frame in enumerate(frames):
+        if num_frames == 1:
+            return frame
+        for name, array in frame.channels().items():
+            whole = arrays.setdefault(name, np.empty((num_frames, *array.shape[1:]), np.float32))
+            whole[index] = array[0]
+    return GBuffer.from_channels(arrays)
+
+
+def to_planes(gbuffer: GBuffer) -> Tensor:
+    """What of G-buffers may be averaged, channels first.
+
+    Returns:
+        (T, 10, H, W) float32: albedo linear, normal, disparity 1/z, roughness, metallic, and 1 on surface;
+        background is 0 in all of them.
+    """
+    depth = torch.from_numpy(gbuffer.depth)
+    channels = [torch.from_numpy(array) for name, array in gbuffer.channels().items() if name != "depth"]
+    albedo, normal, roughness, metallic = channels
+    parts = [albedo, normal, depth.reciprocal(), roughness, metallic, depth.isfinite().float()]
+    return torch.cat([rearrange(part, "t h w c -> t c h w") for part in parts], 1)
+
+
+def from_planes(values: Tensor, surface: Tensor) -> GBuffer:
+    """Put averaged planes together as G-buffers that keep the contract.
 
     Args:
-        values: (T, H, W, 9) albedo linear, normal of any length, disparity 1/z, roughness, metallic.
-        surface: (T, H, W, 1) bool, False on background.
+        values: (T, 9, H, W) albedo linear, normal of any length, disparity 1/z, roughness, metallic.
+        surface: (T, 1, H, W) bool, False on background.
     """
-    normal = values[..., 3:6]
-    length = np.linalg.norm(normal, axis=-1, keepdims=True)
-    facing = np.array([0, 0, 1], np.float32)
-    normal = np.where(length > 1e-4, normal / np.maximum(length, 1e-4), facing)
-    unit = np.where(surface, np.clip(values, 0, 1), 0).astype(np.float32)
-    depth = np.where(surface, 1 / np.maximum(values[..., 6:7], 1e-6), np.inf)
-    return GBuffer(
-        albedo=unit[..., :3],
-        normal=np.where(surface, normal, 0).astype(np.float32),
-        depth=depth.astype(np.float32),
-        roughness=unit[..., 7:8],
-        metallic=unit[..., 8:9],
-    )
+    normal = values[:, 3:6]
+    length = normal.square().sum(1, keepdim=True).sqrt_()
+    normal = normal * torch.where(surface & (length > 1e-4), 1 / length, 0)
+    normal[:, 2:].masked_fill_(surface & (length <= 1e-4), 1)  # nothing known: it faces the viewer
+    unit = values.clamp(0, 1).masked_fill_(~surface, 0)
+    depth = torch.where(surface, values[:, 6:7].clamp(min=1e-6).reciprocal_(), torch.inf)
+    parts = {"albedo": unit[:, :3], "normal": normal, "depth": depth}
+    parts |= {"roughness": unit[:, 7:8], "metallic": unit[:, 8:9]}
+    moved = {name: rearrange(part, "t c h w -> t h w c").contiguous() for name, part in parts.items()}
+    return GBuffer(**{name: part.numpy() for name, part in moved.items()})

@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+MAX_SIZE = 4096  # more than any network here needs: a damaged card must not fill the memory
+
 
 @dataclass(frozen=True)
 class UNetConfig:
@@ -35,6 +37,17 @@ class UNetConfig:
     head_width: int = 32
     embed_dim: int = 128
     heads: int = 4
+
+    def __post_init__(self) -> None:
+        sizes = [getattr(self, field.name) for field in fields(self) if field.name != "widths"] + [
+            *self.widths
+        ]
+        if len(self.widths) != 3 or any(type(size) is not int or not 0 <= size <= MAX_SIZE for size in sizes):
+            raise ValueError(
+                f"sizes of a U-Net are whole numbers up to {MAX_SIZE}, three of them widths: {self}"
+            )
+        if any(width % 8 for width in self.widths) or self.widths[2] % self.heads:
+            raise ValueError(f"widths must be multiples of 8, the last one of heads: {self}")
 
 
 def config_of(network: dict[str, Any]) -> UNetConfig:

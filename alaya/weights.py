@@ -6,6 +6,8 @@ import json
 import os
 import re
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,8 +116,16 @@ def list_weights() -> list[WeightsEntry]:
     return entries
 
 
-def read_card(folder: Path) -> dict[str, Any]:
-    """What a checkpoint says of itself (card.json)."""
+def read_card(folder: Path, stage: str | None = None) -> dict[str, Any]:
+    """What a checkpoint says of itself (card.json).
+
+    Args:
+        folder: of the checkpoint.
+        stage: the stage it must be of; any when None.
+
+    Raises:
+        WeightsError: no card, or one of another stage.
+    """
     path = folder / CARD_NAME
     try:
         if path.stat().st_size > MAX_HEADER:
@@ -125,7 +135,21 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise WeightsError(f"{path}: not a readable card ({error})") from error
     if not isinstance(card, dict) or not {"name", "stage", "network", "sha256"} <= set(card):
         raise WeightsError(f"{path}: a card needs name, stage, network and sha256")
+    if stage is not None and card["stage"] != stage:
+        raise WeightsError(f"{path}: {card['stage']!r} weights, {stage!r} ones were asked for")
     return card
+
+
+@contextmanager
+def card_trouble(folder: Path) -> Iterator[None]:
+    """Turn what goes wrong while a card's values are used into one line that names the card."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(
+            f"{folder / CARD_NAME}: lacks or misstates what the model needs ({type(error).__name__}: {error});"
+            " get the checkpoint again"
+        ) from error
 
 
 def read_header(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -209,10 +233,11 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         state = load_file(path)
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: cannot be read ({error})") from error
-    for key, value in state.items():
+    floats = {key: value.float() for key, value in state.items()}
+    for key, value in floats.items():
         if not bool(value.isfinite().all()):
             raise WeightsError(f"{path}: {key} holds values that are not finite")
-    return {key: value.float() for key, value in state.items()}
+    return floats
 
 
 def save_checkpoint(folder: Path, state: dict[str, Tensor], card: dict[str, Any]) -> None:

@@ -6,16 +6,16 @@ from fractions import Fraction
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
 from alaya import flow, netcode
-from alaya.colour import linear_to_srgb
 from alaya.gbuffer import GBuffer
 from alaya.guided import enlarge
-from alaya.resize import resize_gbuffer, working_size
+from alaya.resize import resize_frame, working_size
 from alaya.unet import config_of
-from alaya.weights import find_weights, load_into, read_card
+from alaya.weights import card_trouble, find_weights, load_into, read_card
 from editing.models import ModelInfo, Words
 from editing.network import EditingNet
 from editing.weather import overlay
@@ -36,11 +36,13 @@ class SmallEditor:
     def load(cls, name: str, device: str = "cpu") -> SmallEditor:
         """Find and load a checkpoint strictly."""
         folder = find_weights(name, "editing")
-        card = read_card(folder)
-        net = EditingNet(config_of(card["network"]), tuple(card["network"]["looks"]))
+        card = read_card(folder, "editing")
+        with card_trouble(folder):
+            net = EditingNet(config_of(card["network"]), tuple(card["network"]["looks"]))
+            info = ModelInfo(card["name"], card["sha256"], card["num_frames"], card["num_steps"])
+            pixels = int(card["work_pixels"])
         load_into(net, folder)
-        info = ModelInfo(card["name"], card["sha256"], card["num_frames"], card["num_steps"])
-        return cls(net, info, card["work_pixels"], device)
+        return cls(net, info, pixels, device)
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
         """As `EditingModel.working_size`."""
@@ -107,16 +109,22 @@ class SmallEditor:
 
 def _enlarged(coarse: np.ndarray, gbuffer: GBuffer) -> np.ndarray:
     """(h, w, 3) to the size of one frame of G-buffers, along the edges of albedo, normals and nearness."""
-    if coarse.shape[:2] == (gbuffer.height, gbuffer.width):
-        return coarse
-    small = resize_gbuffer(gbuffer, *coarse.shape[:2])
+    height, width = gbuffer.height, gbuffer.width
+    if height <= coarse.shape[0] and width <= coarse.shape[1]:
+        return resize_frame(coarse, height, width)
+    guide = _guide(gbuffer)
     picture = torch.from_numpy(coarse).permute(2, 0, 1)
-    fine = enlarge(picture, _guide(small), _guide(gbuffer), ridge=RIDGE)
-    return np.ascontiguousarray(fine.clamp(0, 1).permute(1, 2, 0).numpy())
+    size = picture.shape[1:]
+    small = F.interpolate(guide[None], size, mode="bilinear", antialias=True, align_corners=False)[0]
+    fine = enlarge(picture, small, guide, ridge=RIDGE).clamp_(0, 1)
+    return rearrange(fine, "c h w -> h w c").contiguous().numpy()
 
 
 def _guide(gbuffer: GBuffer) -> Tensor:
-    """(7, H, W): albedo sRGB-coded, normal halved, nearness (1 at the camera, 0 for the sky)."""
-    nearness = NEARNESS / (NEARNESS + gbuffer.depth)
-    planes = np.concatenate([linear_to_srgb(gbuffer.albedo), gbuffer.normal / 2, nearness], -1)[0]
-    return torch.from_numpy(planes).permute(2, 0, 1).contiguous()
+    """(7, H, W): albedo in square-root coding, normal halved, nearness (1 at the camera, 0 for the sky)."""
+    parts = [torch.from_numpy(part[0]) for part in (gbuffer.albedo, gbuffer.normal, gbuffer.depth)]
+    guide = torch.cat([rearrange(part, "h w c -> c h w") for part in parts])
+    guide[:3].sqrt_()
+    guide[3:6].div_(2)
+    guide[6] = NEARNESS / (NEARNESS + guide[6])
+    return guide

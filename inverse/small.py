@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
 from alaya import flow, netcode
 from alaya.gbuffer import GBuffer
 from alaya.guided import enlarge
-from alaya.resize import assemble, resize_frame, working_size
+from alaya.resize import from_planes, join, resize_frame, resize_gbuffer, to_planes, working_size
 from alaya.unet import config_of
-from alaya.weights import find_weights, load_into, read_card
+from alaya.weights import card_trouble, find_weights, load_into, read_card
 from inverse.models import ModelInfo
 from inverse.network import InverseNet
 
-# Detail of the picture that a channel follows when it is enlarged: albedo all of it, geometry only its outlines.
-ALBEDO_RIDGE, SURFACE_RIDGE = 2e-4, 4e-3
+ALBEDO_RIDGE, SURFACE_RIDGE, DEPTH_RIDGE = 1e-3, 2e-3, 1e-2
+RIDGES = [ALBEDO_RIDGE] * 3 + [SURFACE_RIDGE] * 3 + [DEPTH_RIDGE] + [SURFACE_RIDGE] * 3
+"""How much of the picture's detail a plane of `to_planes` follows: albedo most, depth only strong outlines."""
 
 
 class SmallInverse:
@@ -31,20 +33,21 @@ class SmallInverse:
     def load(cls, name: str, device: str = "cpu") -> SmallInverse:
         """Find and load a checkpoint strictly."""
         folder = find_weights(name, "inverse")
-        card = read_card(folder)
-        net = InverseNet(config_of(card["network"]))
+        card = read_card(folder, "inverse")
+        with card_trouble(folder):
+            net, depth = InverseNet(config_of(card["network"])), card["depth"]
+            info = ModelInfo(
+                name=card["name"],
+                sha256=card["sha256"],
+                num_frames=card["num_frames"],
+                num_steps=card["num_steps"],
+                depth_kind=depth["kind"],
+                near=float(depth["near"]),
+                far=float(depth["far"]),
+            )
+            pixels = int(card["work_pixels"])
         load_into(net, folder)
-        depth = card["depth"]
-        info = ModelInfo(
-            name=card["name"],
-            sha256=card["sha256"],
-            num_frames=card["num_frames"],
-            num_steps=card["num_steps"],
-            depth_kind=depth["kind"],
-            near=depth["near"],
-            far=depth["far"],
-        )
-        return cls(net, info, card["work_pixels"], device)
+        return cls(net, info, pixels, device)
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
         """As `InverseModel.working_size`."""
@@ -70,40 +73,40 @@ class SmallInverse:
     @torch.inference_mode()
     def restore(self, coarse: GBuffer, rgb: np.ndarray) -> GBuffer:
         """As `InverseModel.restore`."""
-        frames = [self._restore_one(coarse.frames(i, i + 1), rgb[i]) for i in range(coarse.num_frames)]
-        return GBuffer.concat(frames)
+        frames = (self._restore_one(coarse.frames(i, i + 1), rgb[i]) for i in range(coarse.num_frames))
+        return join(frames, coarse.num_frames)
 
     def _restore_one(self, coarse: GBuffer, rgb: np.ndarray) -> GBuffer:
-        if (coarse.height, coarse.width) == rgb.shape[:2]:
-            return coarse
-        guide = torch.from_numpy(rgb).permute(2, 0, 1)
-        small = resize_frame(rgb, coarse.height, coarse.width)
-        guide_small = torch.from_numpy(small).permute(2, 0, 1)
-        surface = torch.from_numpy(coarse.mask[0]).float()[None]
-        disparity = np.where(coarse.mask[..., None], 1 / coarse.depth, 0).astype(np.float32)
-        albedo = torch.from_numpy(np.sqrt(coarse.albedo[0])).permute(2, 0, 1)
-        others = np.concatenate([coarse.normal, disparity, coarse.roughness, coarse.metallic], -1)[0]
-        rest = torch.from_numpy(others).permute(2, 0, 1)
-        # albedo is followed in square-root coding, where equal steps look equal; sky pixels are filled beforehand
-        albedo, rest = fill(albedo, surface), fill(rest, surface)
-        fine = enlarge(albedo, guide_small, guide, ridge=ALBEDO_RIDGE).clamp(0, 1).square()
-        shapes = enlarge(torch.cat([rest, surface]), guide_small, guide, ridge=SURFACE_RIDGE)
-        disparity_low, disparity_high = float(rest[3].min()), float(rest[3].max())
-        shapes[3].clamp_(max(disparity_low, 1 / self.info.far), max(disparity_high, 1 / self.info.far))
-        values = torch.cat([fine, shapes[:-1]]).permute(1, 2, 0)[None].numpy()
-        return assemble(values, shapes[-1].numpy()[None, ..., None] > 0.5)
+        height, width = rgb.shape[:2]
+        if height <= coarse.height and width <= coarse.width:
+            return resize_gbuffer(coarse, height, width)
+        planes = to_planes(coarse)[0]
+        planes[:3].sqrt_()  # albedo is enlarged in square-root coding, where equal steps look equal
+        surface = planes[9:]
+        planes[:9] = fill(planes[:9], surface)
+        nearest, farthest = float(planes[6].max()), float(planes[6].min())
+        small = torch.from_numpy(resize_frame(rgb, coarse.height, coarse.width))
+        guide = torch.from_numpy(rgb)
+        large = enlarge(planes, small.permute(2, 0, 1), guide.permute(2, 0, 1), ridge=RIDGES)
+        large[:3].clamp_(0, 1).square_()
+        limit = 1 / self.info.far
+        large[6].clamp_(max(farthest, limit), max(nearest, limit))
+        return from_planes(large[None, :9], large[None, 9:] > 0.5)
 
 
 def fill(planes: Tensor, surface: Tensor) -> Tensor:
     """Put the mean of nearby surface where there is none, so that background does not bleed into edges.
 
     Args:
-        planes: (C, h, w).
+        planes: (C, h, w), 0 where there is no surface.
         surface: (1, h, w), 1 on surface.
     """
     if bool(surface.all()):
         return planes
-    whole = (planes * surface).sum((1, 2), keepdim=True) / surface.sum().clamp(min=1)
-    weight = torch.nn.functional.avg_pool2d(surface[None], 9, 1, 4)[0]
-    near = torch.nn.functional.avg_pool2d((planes * surface)[None], 9, 1, 4)[0] / weight.clamp(min=1e-3)
-    return torch.where(surface > 0, planes, torch.where(weight > 1e-2, near, whole))
+    whole = planes.sum((1, 2), keepdim=True) / surface.sum().clamp(min=1)
+    for radius in (4, 1):  # the nearest ring is laid last: bilinear enlargement reads no farther
+        side = 2 * radius + 1
+        sums = F.avg_pool2d(torch.cat([planes, surface])[None], side, 1, radius)[0]
+        near, weight = sums[:-1], sums[-1:]
+        whole = torch.where(weight > 1e-3, near / weight.clamp(min=1e-3), whole)
+    return torch.where(surface > 0, planes, whole)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from alaya.errors import AlayaError
+from alaya.files import atomic_write
 from training.ema import Ema
 from training.optimizer import make_optimizer
 from training.recipe import Phase, Recipe
@@ -59,9 +61,8 @@ class Run:
     def __init__(self, recipe: Recipe, task: Task, folder: Path, tracker: str | None = None) -> None:
         self.recipe, self.task, self.folder = recipe, task, folder
         folder.mkdir(parents=True, exist_ok=True)
-        precision = recipe.precision if recipe.precision != "no" else None
         self.accelerator = Accelerator(
-            mixed_precision=precision,
+            mixed_precision=recipe.precision,
             gradient_accumulation_steps=recipe.accumulate,
             log_with=tracker,
             project_dir=str(folder),
@@ -80,21 +81,25 @@ class Run:
 
     def resume(self) -> bool:
         """Continue from the folder's last state; False where there is none."""
-        state = self.folder / "state"
+        state, old = self.folder / "state", self.folder / "state.old"
+        if not state.is_dir() and old.is_dir():  # stopped between the two renames of save()
+            old.rename(state)
         if not state.is_dir():
             return False
         self.accelerator.load_state(str(state))
+        self._trim_log()
         return True
 
     def save(self) -> None:
         """Keep a state to resume from, beside the last one until it is whole."""
-        fresh, state = self.folder / "state.new", self.folder / "state"
+        fresh, state, old = (self.folder / name for name in ("state.new", "state", "state.old"))
+        shutil.rmtree(fresh, ignore_errors=True)
         self.accelerator.save_state(str(fresh))
-        old = self.folder / "state.old"
         if state.exists():
+            shutil.rmtree(old, ignore_errors=True)
             state.rename(old)
         fresh.rename(state)
-        _remove_tree(old)
+        shutil.rmtree(old, ignore_errors=True)
 
     def train(self, report: Report = lambda event: None, stop_after: float | None = None) -> bool:
         """Train to the recipe's end.
@@ -145,15 +150,28 @@ class Run:
 
     def _backward(self, loss: Tensor) -> None:
         if not bool(torch.isfinite(loss)):
-            raise AlayaError(
-                f"the loss is {float(loss)} at step {self.progress.step}; resume with a lower rate"
-                f" from {self.folder / 'state'}"
-            )
+            raise self._broken("the loss", float(loss))
         self.accelerator.backward(loss)
         if self.accelerator.sync_gradients:
-            self.accelerator.clip_grad_norm_(self.net.parameters(), MAX_GRAD_NORM)
+            norm = self.accelerator.clip_grad_norm_(self.net.parameters(), MAX_GRAD_NORM)
+            if norm is not None and not bool(torch.isfinite(norm)):
+                raise self._broken("the gradient's length", float(norm))
         self.optimizer.step()
         self.optimizer.zero_grad()
+
+    def _broken(self, what: str, value: float) -> AlayaError:
+        return AlayaError(
+            f"{what} is {value} at step {self.progress.step}; lower lr and muon_lr in the recipe and resume"
+            f" from {self.folder / 'state'}"
+        )
+
+    def _trim_log(self) -> None:
+        """Drop the log's lines of steps that were lost with a kill, they will be taken again."""
+        path = self.folder / "log.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        kept = [line for line in lines if _step_of(line) <= self.progress.step]
+        if kept != lines:
+            atomic_write(path, "".join(line + "\n" for line in kept))
 
     def _after_step(self, window: deque[dict[str, float]], report: Report) -> None:
         step = self.progress.step
@@ -183,7 +201,8 @@ class Run:
         Image.fromarray(sheet).save(folder / f"step_{self.progress.step:06d}.png")
 
 
-def _remove_tree(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)
+def _step_of(line: str) -> float:
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError):  # a line that a kill cut short
+        return float("inf")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from alaya.errors import RequestError
 
 TASKS = ("inverse", "editing")
+PRECISIONS = ("no", "bf16")
 
 
 @dataclass(frozen=True)
@@ -112,44 +114,70 @@ def read_recipe(path: Path) -> Recipe:
     phases = table.pop("phases", None)
     if not isinstance(phases, list) or not phases:
         raise RequestError(f"{path}: a recipe needs at least one [[phases]] table")
-    read = tuple(_build(Phase, phase, f"{path}: phase {index + 1}") for index, phase in enumerate(phases))
+    read = tuple(_build(Phase, phase, f"{path}: phase {number}") for number, phase in enumerate(phases, 1))
     recipe = _build(Recipe, {**table, "phases": read}, str(path))
     _check(recipe, path)
     return recipe
 
 
-def _build(kind: type, table: dict[str, Any], where: str) -> Any:
+def _build(kind: type, table: Any, where: str) -> Any:
+    if not isinstance(table, dict):
+        raise RequestError(f"{where}: must be a table, got {table!r}")
     known = {field.name: field for field in fields(kind)}
     if unknown := sorted(set(table) - set(known)):
         raise RequestError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(known)}")
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    try:
-        made = kind(**values)
-    except TypeError as error:
-        raise RequestError(f"{where}: {error}") from error
+    if missing := [key for key, field in known.items() if field.default is MISSING and key not in values]:
+        raise RequestError(f"{where}: needs the key {missing[0]!r}")
     for key, value in values.items():
-        if not isinstance(value, _allowed(str(known[key].type))):
+        if not _fits(value, str(known[key].type)):
             raise RequestError(f"{where}: {key} must be {known[key].type}, got {value!r}")
-    return made
+    return kind(**values)
 
 
-def _allowed(annotation: str) -> tuple[type, ...]:
-    table = {"int": (int,), "float": (int, float), "str": (str,)}
-    return table.get(annotation, (tuple,))
+def _fits(value: Any, annotation: str) -> bool:
+    if annotation == "tuple[str, ...]":
+        return isinstance(value, tuple) and all(isinstance(part, str) for part in value)
+    allowed = {"int": (int,), "float": (int, float), "str": (str,)}.get(annotation, (tuple,))
+    return isinstance(value, allowed) and not isinstance(value, bool)
 
 
 def _check(recipe: Recipe, path: Path) -> None:
-    if recipe.task not in TASKS:
-        raise RequestError(f"{path}: task must be one of {', '.join(TASKS)}, got {recipe.task!r}")
+    for key, value, known in (("task", recipe.task, TASKS), ("precision", recipe.precision, PRECISIONS)):
+        if value not in known:
+            raise RequestError(f"{path}: {key} must be one of {', '.join(known)}, got {value!r}")
+    _check_numbers(
+        str(path),
+        {
+            "accumulate": recipe.accumulate,
+            "save_every": recipe.save_every,
+            "preview_every": recipe.preview_every,
+        },
+        {"ema": recipe.ema},
+    )
     if len({phase.name for phase in recipe.phases}) != len(recipe.phases):
         raise RequestError(f"{path}: two phases have the same name")
     for phase in recipe.phases:
-        if (
-            phase.width % 8
-            or phase.height % 8
-            or min(phase.width, phase.height, phase.steps, phase.batch) < 1
-        ):
-            raise RequestError(
-                f"{path}: phase {phase.name} needs steps and batch of at least 1 and a size of multiples of 8,"
-                f" got {phase.steps} steps of {phase.batch} at {phase.width}x{phase.height}"
-            )
+        _check_phase(phase, f"{path}: phase {phase.name}")
+
+
+def _check_phase(phase: Phase, where: str) -> None:
+    counts = {key: getattr(phase, key) for key in ("steps", "width", "height", "num_frames", "batch")}
+    shares = {key: getattr(phase, key) for key in ("decay_from", "end", "noisy_share", "whole_share")}
+    _check_numbers(where, counts, shares)
+    if phase.width % 8 or phase.height % 8:
+        raise RequestError(
+            f"{where}: width and height must be multiples of 8, got {phase.width}x{phase.height}"
+        )
+    for key in ("lr", "muon_lr", "warmup"):
+        if not 0 <= getattr(phase, key) < math.inf:
+            raise RequestError(f"{where}: {key} must be at least 0, got {getattr(phase, key)}")
+
+
+def _check_numbers(where: str, counts: dict[str, int], shares: dict[str, float]) -> None:
+    for key, count in counts.items():
+        if count < 1:
+            raise RequestError(f"{where}: {key} must be at least 1, got {count}")
+    for key, share in shares.items():
+        if not 0 <= share <= 1:
+            raise RequestError(f"{where}: {key} must lie in [0, 1], got {share}")
