@@ -41,7 +41,7 @@ class InverseFloors:
         roughness, metallic: one number each.
         normal_rows: (H, 3), the mean of every row of the picture.
         depth_rows: (H,), likewise, in metres.
-        nearness_rows: (H,), of depths divided by their clip's median first.
+        relative_rows: (H,), of depths divided by their clip's median first.
         sky_rows: (H,) bool, rows that are background more often than not.
     """
 
@@ -51,7 +51,7 @@ class InverseFloors:
     metallic: float
     normal_rows: np.ndarray
     depth_rows: np.ndarray
-    nearness_rows: np.ndarray
+    relative_rows: np.ndarray
     sky_rows: np.ndarray
 
     @classmethod
@@ -76,7 +76,7 @@ class InverseFloors:
             metallic=float(sums["metallic"].sum() / total),
             normal_rows=_row_means(sums["normal"], count),
             depth_rows=_row_means(sums["depth"], count)[:, 0],
-            nearness_rows=_row_means(sums["relative"], count)[:, 0],
+            relative_rows=_row_means(sums["relative"], count)[:, 0],
             sky_rows=sums["sky"][:, 0] > count[:, 0],
         )
 
@@ -97,7 +97,7 @@ class InverseFloors:
             "mean per row": score_normal(self.normal_rows[row], normal)
             | score_depth(self.depth_rows[row], depth)
             | {"sky_iou": sky_iou(sky, ~surface)},
-            "mean per row of clips at one scale": score_depth(self.nearness_rows[row], depth),
+            "mean per row of clips at one scale": score_depth(self.relative_rows[row], depth),
             "metallic 0": {"metallic_rmse": rmse(np.zeros(1), truth.metallic[surface])},
         }
 

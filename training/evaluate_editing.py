@@ -107,7 +107,7 @@ def measure_editing(
         "baselines": _baselines(rows),
         "phrases": {"count": len(found), "misses": [miss for miss in found if not _right(miss)]},
         "inverse": None if inverse is None else {"model": inverse.info.name, "sha256": inverse.info.sha256},
-        "per_clip": rows,
+        "per_clip": [{key: value for key, value in row.items() if key != "baselines"} for row in rows],
     }
 
 
