@@ -93,7 +93,7 @@ class Mood:
             hue=float(rng.normal(0, 0.02) if rng.random() < 0.85 else rng.random()),
             flat=bool(rng.random() < 0.13),
             wild=float(rng.choice([0.0, 0.06, 0.3], p=[0.4, 0.48, 0.12])),
-            metal=float(rng.choice([0.04, 0.18, 0.4, 0.75], p=[0.2, 0.35, 0.3, 0.15])),
+            metal=float(rng.choice([0.03, 0.15, 0.34, 0.7], p=[0.27, 0.36, 0.26, 0.11])),
             roughness=float(rng.normal(0, 0.1)),
             dirt=float(rng.uniform(0.0, 1.8)),
             bump=float(rng.uniform(0.2, 1.6)),

@@ -131,7 +131,9 @@ class Furniture:
         return self.materials[int(self._builder.rng.integers(len(self.materials)))]
 
     def any_metal(self) -> int:
-        """One of the shared metals."""
+        """One of the shared metals; in scenes with little metal, often painted wood or plastic instead."""
+        if self._builder.rng.random() < 0.4 * (1 - self._builder.mood.metal):
+            return self.any()
         return self.metals[int(self._builder.rng.integers(len(self.metals)))]
 
     def street_lamp(self, position: ArrayLike, height: float = 4.5) -> None:
