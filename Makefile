@@ -1,9 +1,10 @@
 # Two commands matter to a newcomer: `make demo` and `make test`. Both set up what they need first.
-# CUDA=1 takes the newest torch with CUDA instead of the pinned CPU build.
+# CUDA=1 takes the newest torch with CUDA instead of the pinned one; TORCH_INDEX=URL takes torch from a wheel index
+# of your choice (the CPU wheels are a tenth of the size).
 
 PYTHON ?= python3.11
 CUDA ?= 0
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
 STYLES ?= snowy_winter cyberpunk_neon
 CREDIT := SuperTuxKart, supertuxkart.net, CC-BY-SA 4.0
 
@@ -15,8 +16,6 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 setup: $(STAMP)
 
-# The CPU build is asked for first: the default Linux wheel of torch brings gigabytes of CUDA libraries.
-# Where that index cannot be reached, the pinned version is taken from the usual index.
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 ifeq ($(CUDA),1)
@@ -24,8 +23,7 @@ ifeq ($(CUDA),1)
 	$(PIP) install --quiet --upgrade torch
 else
 	cp constraints.txt .venv/constraints.txt
-	$(PIP) install --quiet --no-deps --retries 1 --index-url $(TORCH_INDEX) \
-		-c .venv/constraints.txt torch 2>/dev/null || echo "the CPU index was not reached; torch comes from the usual index"
+	$(if $(TORCH_INDEX),$(PIP) install --quiet --no-deps --index-url $(TORCH_INDEX) -c .venv/constraints.txt torch)
 endif
 	$(PIP) install --quiet -c .venv/constraints.txt -e '.[dev,train,worlds]'
 	rm -f .venv/.setup-cuda*

@@ -112,17 +112,19 @@ class EditingModel(Protocol):
         ...
 
 
-def load_editor(name_or_path: str | Path = "small", device: str = "cpu") -> EditingModel:
+def load_editor(name_or_path: str | Path = "small", device: str = "auto") -> EditingModel:
     """Load an editing model.
 
     Args:
         name_or_path: "small" (the embedded model) or the folder of a checkpoint.
-        device: "cpu" or "cuda".
+        device: "auto", "cpu" or "cuda".
 
     Raises:
+        RequestError: CUDA was asked for where there is none.
         WeightsNotFoundError: no such checkpoint; the message names the places looked at.
         WeightsError: the files are not what they should be.
     """
+    from alaya.device import choose_device
     from editing.small import SmallEditor
 
-    return SmallEditor.load(str(name_or_path), device)
+    return SmallEditor.load(str(name_or_path), choose_device(device).name)

@@ -73,17 +73,19 @@ class InverseModel(Protocol):
         ...
 
 
-def load_inverse(name_or_path: str | Path = "small", device: str = "cpu") -> InverseModel:
+def load_inverse(name_or_path: str | Path = "small", device: str = "auto") -> InverseModel:
     """Load an inverse model.
 
     Args:
         name_or_path: "small" (the embedded model) or the folder of a checkpoint.
-        device: "cpu" or "cuda".
+        device: "auto", "cpu" or "cuda".
 
     Raises:
+        RequestError: CUDA was asked for where there is none.
         WeightsNotFoundError: no such checkpoint; the message names the places looked at.
         WeightsError: the files are not what they should be.
     """
+    from alaya.device import choose_device
     from inverse.small import SmallInverse
 
-    return SmallInverse.load(str(name_or_path), device)
+    return SmallInverse.load(str(name_or_path), choose_device(device).name)
