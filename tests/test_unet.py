@@ -1,0 +1,107 @@
+"""The 2.5-D U-Net: any size of multiples of 8, frames that mix along time, gradients everywhere."""
+
+import pytest
+import torch
+
+from alaya.errors import AlayaError
+from alaya.unet import TemporalMix, UNet, UNetConfig, config_of
+
+CONFIG = UNetConfig(
+    in_channels=3, out_channels=5, words_dim=4, widths=(8, 16, 16), head_width=8, embed_dim=16, heads=2
+)
+
+
+def make_net(scatter=True):
+    """A tiny network; scattered weights leave none of the zeros that it starts from."""
+    torch.manual_seed(0)
+    net = UNet(CONFIG).eval()
+    if scatter:
+        with torch.no_grad():
+            for parameter in net.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+    return net
+
+
+def inputs(batch=1, frames=1, height=16, width=24, seed=1):
+    torch.manual_seed(seed)
+    return torch.randn(batch, frames, 3, height, width), torch.rand(batch), torch.randn(batch, 4)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (24, 40), (40, 24), (72, 8), (144, 256)])
+@pytest.mark.parametrize("frames", [1, 3])
+def test_sizes(size, frames):
+    conditions, t, words = inputs(2, frames, *size)
+    with torch.no_grad():
+        assert make_net()(conditions, t, words).shape == (2, frames, 5, *size)
+
+
+def test_no_target_is_a_target_of_zeros():
+    net, (conditions, t, words) = make_net(), inputs(1, 2)
+    with torch.no_grad():
+        nothing = net(conditions, t, words)
+        assert torch.equal(nothing, net(conditions, t, words, torch.zeros(1, 2, 5, 16, 24)))
+        assert not torch.allclose(nothing, net(conditions, t, words, torch.ones(1, 2, 5, 16, 24)), atol=1e-3)
+
+
+def test_clips_of_a_batch_do_not_meet():
+    net, (conditions, t, words) = make_net(), inputs(3, 2)
+    with torch.no_grad():
+        together = net(conditions, t, words)
+        for clip in range(3):
+            one = slice(clip, clip + 1)
+            alone = net(conditions[one], t[one], words[one])
+            assert torch.allclose(together[one], alone, atol=1e-5)
+
+
+def test_frames_of_a_clip_do_meet():
+    net, (conditions, t, words) = make_net(), inputs(1, 5)
+    changed = conditions.clone()
+    changed[:, 4] += 1
+    with torch.no_grad():
+        moved = (net(conditions, t, words) - net(changed, t, words)).abs().amax((0, 2, 3, 4))
+    assert (moved > 1e-4).all()  # by the clip's context even the first frame knows of the last
+
+
+def test_a_fresh_network_mixes_nothing_along_time():
+    net, (conditions, t, words) = make_net(scatter=False), inputs(1, 3)
+    with torch.no_grad():
+        clip = net(conditions, t, words)
+        frames = [net(conditions[:, index : index + 1], t, words) for index in range(3)]
+    assert torch.allclose(clip, torch.cat(frames, 1), atol=1e-5)
+
+
+def test_one_frame_sees_the_middle_tap_only():
+    torch.manual_seed(0)
+    mix = TemporalMix(8)
+    assert torch.equal(mix(torch.ones(3, 8, 2, 2), 3), torch.ones(3, 8, 2, 2))  # the identity at the start
+    with torch.no_grad():
+        for parameter in mix.parameters():
+            parameter.normal_()
+    frame = torch.randn(1, 8, 4, 6)
+    dark = torch.zeros_like(frame)
+    with torch.no_grad():
+        between = mix(torch.cat([dark, frame, dark]), 3)[1:2]
+        assert torch.allclose(mix(frame, 1), between, atol=1e-5)
+        # and a repeated frame feels all three taps
+        taps = torch.einsum("oik,nihw->nohw", mix.conv.weight, frame) + mix.conv.bias[:, None, None]
+        assert torch.allclose(mix(frame.repeat(3, 1, 1, 1), 3)[1:2], frame + taps, atol=1e-5)
+
+
+def test_gradient_reaches_every_parameter():
+    net, (conditions, t, words) = make_net(), inputs(1, 3)
+    net(conditions, t, words, torch.randn(1, 3, 5, 16, 24)).square().sum().backward()
+    assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+
+
+def test_sizes_of_a_card():
+    assert config_of({**vars(CONFIG), "widths": [8, 16, 16], "network": "x", "looks": []}) == CONFIG
+    for odd in (
+        {"widths": (8, 16)},
+        {"widths": (8, 16, 12)},
+        {"patch": 10**9},
+        {"heads": 3},
+        {"head_width": 8.5},
+    ):
+        with pytest.raises(ValueError, match="widths") as caught:
+            config_of({**vars(CONFIG), **odd})
+        assert not isinstance(caught.value, AlayaError)
