@@ -3,10 +3,13 @@
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 _END = object()
 POLL_SECONDS = 0.1  # how soon a thread notices that the other side has stopped
 
@@ -51,6 +54,28 @@ def _taken(ready: "queue.Queue[tuple[str, Any]]") -> Iterator[Any]:
         if kind == "end":
             return
         yield value
+
+
+@contextlib.contextmanager
+def map_ahead(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int = 2, depth: int = 3
+) -> Iterator[Iterator[Result]]:
+    """The results of `function` over `items`, in order, up to `depth` of them under way on threads."""
+    pool = ThreadPoolExecutor(workers)
+
+    def results() -> Iterator[Result]:
+        waiting: deque[Future[Result]] = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= depth:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    try:
+        yield results()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager

@@ -10,22 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from alaya.clip import open_clip
+from alaya.clip import ClipReader, open_clip
 from alaya.errors import RequestError
 from alaya.files import lock_file
 from alaya.frames import Window, plan_windows
 from alaya.gbuffer import GBuffer
 from alaya.video import VideoWriter
 from pipelines import loading
-from pipelines.background import read_ahead, write_behind
+from pipelines.background import map_ahead, write_behind
 from pipelines.folder import AUDIO, EDITS, is_done
 from pipelines.inverse_job import RESULT_VERSION, check_finite
 from pipelines.journal import HIDDEN, Journal, newest_clip
 from pipelines.loading import Loader
+from pipelines.malloc import return_large_blocks
 from pipelines.plan import Plan, chunk_frames, make_plan
 from pipelines.progress import Progress, Stage
 from pipelines.settings import OUTPUTS, EditSettings, check_options, check_range, hash8, identity_of
-from pipelines.stitch import Lookback, blend_windows
+from pipelines.stitch import Lookback, blend_windows, next_start
 
 SURE_LOOK = 0.5  # below it no look is called recognised
 
@@ -115,6 +116,7 @@ def make_video(settings: EditSettings, target: Target, load: Loader, progress: P
         return target.video
     if target.video.exists() and not settings.overwrite and not target.journal.started(target.job):
         raise RequestError(f"{target.video} exists already; choose another --output or add --overwrite")
+    return_large_blocks()
     model = load.load(settings.model, settings.device)
     check_options(settings, model.info.options)
     words = model.encode_text(*settings.texts)
@@ -129,8 +131,12 @@ def make_video(settings: EditSettings, target: Target, load: Loader, progress: P
     progress.plan(plan)
     target.journal.start(target.job, identity)
     began = time.monotonic()
-    job = _Edit(settings, reader, model, words, plan, windows, start)
-    with progress.stage(settings.name, plan.seconds, plan.frames) as stage:
+    with (
+        reader,
+        open_clip(reader.folder) as full_reader,
+        progress.stage(settings.name, plan.seconds, plan.frames) as stage,
+    ):
+        job = _Edit(settings, reader, full_reader, model, words, plan, windows, start)
         job.write(target.video, stage, progress)
     seconds = round(time.monotonic() - began, 2)
     target.journal.finish(target.job, identity, [target.video], seconds=seconds, looks=_probable(words))
@@ -159,7 +165,8 @@ class _Edit:
     """One edit under way: what its parts need to know."""
 
     settings: EditSettings
-    reader: Any
+    reader: ClipReader
+    full_reader: ClipReader  # another one: videos are read at one place at a time
     model: Any
     words: Any
     plan: Plan
@@ -181,35 +188,37 @@ class _Edit:
             overwrite=True,  # the journal has been asked
         )
         first = 0
-        with writer, write_behind(writer.write) as write, read_ahead(self._full_size()) as full_size:
-            for coarse in self._predict(stage):
-                for begin in range(0, len(coarse), self._step):
-                    part = coarse[begin : begin + self._step]
-                    rgb = self.model.restore(
-                        part,
-                        next(full_size),
-                        self.words,
-                        seed=self.settings.seed,
-                        first_frame=first,
-                        fps=float(fps),
-                    )
-                    for frame in rgb:
-                        write(frame)
-                    first += len(part)
-                    stage.advance(self.plan.finish_work(len(part)), len(part))
+        workers = 1 if info.format == "mp4" else 2  # a video is read in order, pictures in any
+        with (
+            writer,
+            write_behind(writer.write) as write,
+            map_ahead(self._working_frame, range(self.plan.frames), workers) as working,
+            map_ahead(self._full_size, self._steps(), workers) as full_size,
+        ):
+            for coarse in self._predict(working, stage):
+                rgb = self.model.restore(
+                    coarse,
+                    next(full_size),
+                    self.words,
+                    seed=self.settings.seed,
+                    first_frame=first,
+                    fps=float(fps),
+                )
+                for frame in rgb:
+                    write(frame)
+                first += len(coarse)
+                stage.advance(self.plan.finish_work(len(coarse)), len(coarse))
 
     @property
     def _step(self) -> int:
         return chunk_frames(self.plan.height, self.plan.width)
 
-    def _predict(self, stage: Stage) -> Iterator[np.ndarray]:
-        """Finished RGB (n, h, w, 3) at the working size, in order, as many frames as windows give."""
-        recent = Lookback(self._working())
+    def _predict(self, working: Iterator[GBuffer], stage: Stage) -> Iterator[np.ndarray]:
+        """Finished RGB (n, h, w, 3) at the working size, in order, a few frames at a time."""
+        recent = Lookback(working)
 
         def predict(window: Window) -> np.ndarray:
-            real = GBuffer.concat(recent.take(window.start, window.stop))
-            order = [source - window.start for source in window.sources]
-            clip = GBuffer.from_channels({name: array[order] for name, array in real.channels().items()})
+            clip = GBuffer.concat(recent.take(window, next_start(self.windows, window)))  # 8n+1 frames
             rgb = self.model.predict(
                 clip,
                 self.words,
@@ -222,23 +231,27 @@ class _Edit:
             stage.advance(self.plan.predict_work(window, self.windows))
             return rgb
 
-        for _, rgb in blend_windows(self.windows, predict):
+        for rgb in blend_windows(self.windows, predict, self._step):
             yield np.clip(rgb, 0, 1)
 
-    def _working(self) -> Iterator[GBuffer]:
-        """The clip frame by frame at the working size."""
+    def _working_frame(self, index: int) -> GBuffer:
+        """One frame of the clip at the working size."""
         from alaya.resize import resize_gbuffer  # brings torch, which no refusal should wait for
 
-        size = self.plan.working_height, self.plan.working_width
-        reader = open_clip(self.reader.folder)  # its own: the other one is read on a thread
-        for index in range(self.start, self.start + self.plan.frames):
-            yield resize_gbuffer(reader.read(index, index + 1), *size)
+        frame = self.reader.read(self.start + index, self.start + index + 1)
+        return resize_gbuffer(frame, self.plan.working_height, self.plan.working_width)
 
-    def _full_size(self) -> Iterator[GBuffer]:
-        """The clip at its own size in the steps in which frames are finished."""
-        for begin, end in finished_ranges(self.windows):
-            for first in range(begin, end, self._step):
-                yield self.reader.read(self.start + first, self.start + min(first + self._step, end))
+    def _full_size(self, first_and_stop: tuple[int, int]) -> GBuffer:
+        """Some frames of the clip at its own size."""
+        first, stop = first_and_stop
+        return self.full_reader.read(self.start + first, self.start + stop)
+
+    def _steps(self) -> Iterator[tuple[int, int]]:
+        """The (first, stop) of the frames that are finished together."""
+        for window in self.windows:
+            end = next_start(self.windows, window)
+            for first in range(window.start, end, self._step):
+                yield first, min(first + self._step, end)
 
     def _timestamps(self) -> tuple[Fraction, ...] | None:
         times = self.reader.info.timestamps
@@ -255,10 +268,3 @@ class _Edit:
             progress.note("--fps or --frames moves the pictures against the sound; the audio is left out")
             return None
         return audio
-
-
-def finished_ranges(windows: tuple[Window, ...]) -> Iterator[tuple[int, int]]:
-    """The frames that are finished after each window, as `blend_windows` yields them."""
-    for index, window in enumerate(windows):
-        last = index + 1 == len(windows)
-        yield window.start, window.stop if last else windows[index + 1].start

@@ -19,10 +19,11 @@ from pipelines.background import read_ahead, write_behind
 from pipelines.folder import AUDIO, check_free, clear_clip, clip_files, is_done
 from pipelines.journal import INVERSE_JOB, Journal
 from pipelines.loading import Loader
+from pipelines.malloc import return_large_blocks
 from pipelines.plan import Plan, chunk_frames, make_plan
 from pipelines.progress import Progress, Stage
 from pipelines.settings import InverseSettings, check_options, check_range, identity_of
-from pipelines.stitch import Lookback, blend_windows, pack, unpack
+from pipelines.stitch import Lookback, blend_windows, next_start, pack, unpack
 
 RESULT_VERSION = 1  # raised by hand when the same settings give another result
 
@@ -53,6 +54,7 @@ def make_clip(settings: InverseSettings, video: VideoInfo, load: Loader, progres
     if is_done(journal, INVERSE_JOB, identity, settings.overwrite):
         progress.note(f"{folder} holds this run already, complete; nothing to do")
         return folder
+    return_large_blocks()
     model = load.load(settings.model, settings.device)
     check_options(settings, model.info.options)
     windows = plan_windows(stop - start, settings.num_frames or model.info.num_frames, settings.overlap)
@@ -140,12 +142,9 @@ def _write_clip(
         read_ahead(read_frames(video, start, stop), depth=8) as full_size,
     ):
         for coarse in _predict(settings, video, (start, stop), model, windows, plan, stage):
-            step = chunk_frames(info.height, info.width)
-            for first in range(0, coarse.num_frames, step):
-                part = coarse.frames(first, min(first + step, coarse.num_frames))
-                rgb = np.stack([to_float(next(full_size)) for _ in range(part.num_frames)])
-                write(model.restore(part, rgb))
-                stage.advance(plan.finish_work(part.num_frames), part.num_frames)
+            rgb = np.stack([to_float(next(full_size)) for _ in range(coarse.num_frames)])
+            write(model.restore(coarse, rgb))
+            stage.advance(plan.finish_work(coarse.num_frames), coarse.num_frames)
         next(full_size, None)  # the end of the range is where damage is reported
     return writer.clamped
 
@@ -159,7 +158,7 @@ def _predict(
     plan: Plan,
     stage: Stage,
 ) -> Iterator[GBuffer]:
-    """Finished G-buffers at the working size, in order, as many frames at a time as windows give."""
+    """Finished G-buffers at the working size, in order, a few frames at a time."""
     from alaya.resize import resize_frame  # brings torch, which no refusal should wait for
 
     size = plan.working_height, plan.working_width
@@ -167,15 +166,14 @@ def _predict(
     recent = Lookback(frames)
 
     def predict(window: Window) -> np.ndarray:
-        rgb = np.stack(recent.take(window.start, window.stop))
-        rgb = rgb[[source - window.start for source in window.sources]]  # (8n+1, h, w, 3)
+        rgb = np.stack(recent.take(window, next_start(windows, window)))  # (8n+1, h, w, 3)
         clip = model.predict(rgb, num_steps=settings.num_steps, seed=settings.seed, first_frame=window.start)
         values = pack(clip.frames(0, window.num_real))
         check_finite(values, window, "the G-buffers")
         stage.advance(plan.predict_work(window, windows))
         return values
 
-    for _, packed in blend_windows(windows, predict):
+    for packed in blend_windows(windows, predict, chunk_frames(plan.height, plan.width)):
         yield unpack(packed)
 
 

@@ -16,7 +16,7 @@ BASE_BYTES = 600e6  # Python, torch and the embedded weights
 BYTES_PER_WORKING_PIXEL = 150  # a window's frames, its prediction and the sums waiting for the next window
 BYTES_PER_OUTPUT_PIXEL = 250  # one frame while it is restored and encoded
 DISK_BYTES_PER_PIXEL = {"png": 18.0, "exr": 20.0, "mp4": 1.0, "video": 0.4}
-CHUNK_PIXELS = 1_000_000
+CHUNK_PIXELS = 500_000
 
 
 @dataclass(frozen=True)
@@ -110,5 +110,5 @@ def make_plan(
 
 
 def chunk_frames(height: int, width: int) -> int:
-    """Frames that are restored and written at a time: about a million pixels, at least one frame."""
+    """Frames that are restored and written at a time: about half a million pixels, at least one frame."""
     return max(1, CHUNK_PIXELS // (height * width))

@@ -16,43 +16,51 @@ Item = TypeVar("Item")
 
 
 class Lookback(Generic[Item]):
-    """Items of a stream by their position; what lies before the last start asked for is forgotten."""
+    """Items of a stream by their position; what is not needed again is forgotten."""
 
     def __init__(self, stream: Iterator[Item]) -> None:
         self._stream = stream
         self._kept: dict[int, Item] = {}
         self._next = 0
 
-    def take(self, start: int, stop: int) -> list[Item]:
-        """Items start .. stop-1; starts must not go backwards."""
-        for index in [index for index in self._kept if index < start]:
-            del self._kept[index]
-        while self._next < stop:
-            item = next(self._stream)
-            if self._next >= start:
-                self._kept[self._next] = item
+    def take(self, window: Window, next_start: int) -> list[Item]:
+        """The window's items, padding included; those before `next_start` are not kept for the next window."""
+        while self._next < window.stop:
+            self._kept[self._next] = next(self._stream)
             self._next += 1
-        return [self._kept[index] for index in range(start, stop)]
+        items = [self._kept[index] for index in window.sources]
+        for index in [index for index in self._kept if index < next_start]:
+            del self._kept[index]
+        return items
+
+
+def next_start(windows: Sequence[Window], window: Window) -> int:
+    """Where the window after `window` starts; the clip's end after the last one."""
+    return windows[window.index + 1].start if window.index + 1 < len(windows) else window.stop
 
 
 def blend_windows(
-    windows: Sequence[Window], predict: Callable[[Window], np.ndarray]
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (first frame, finished frames (n, h, w, c)) in order; together they are the whole clip.
+    windows: Sequence[Window], predict: Callable[[Window], np.ndarray], step: int
+) -> Iterator[np.ndarray]:
+    """Yield finished frames (n, h, w, c), n <= `step`, in order; together they are the whole clip.
 
-    `predict(window)` returns the window's real frames as (stop - start, h, w, c) float32.
+    `predict(window)` returns the window's real frames as (stop - start, h, w, c) float32, to be written over. No
+    piece holds on to its window, so that memory is the same however many windows there are.
     """
-    pending = None  # weighted sums of the frames from windows[index].start on that are not finished yet
-    for index, window in enumerate(windows):
+    pending = None  # weighted sums of the frames that the windows so far share with the next one
+    for window in windows:
         values = predict(window)
-        values = values * np.asarray(blend_weights(windows, index), np.float32)[:, None, None, None]
-        if pending is not None and len(pending):
+        for index, weight in enumerate(blend_weights(windows, window.index)):
+            if weight != 1:
+                values[index] *= weight  # by index: a view in a variable would keep the window in memory
+        if pending is not None:
             shared = min(len(pending), len(values))
             values[:shared] += pending[:shared]
-        last = index + 1 == len(windows)
-        finished = window.num_real if last else windows[index + 1].start - window.start
-        yield window.start, values[:finished]
+        finished = next_start(windows, window) - window.start
+        for first in range(0, finished, step):
+            yield values[first : min(first + step, finished)].copy()
         pending = values[finished:].copy()
+        del values
 
 
 def pack(clip: GBuffer) -> np.ndarray:
@@ -60,10 +68,16 @@ def pack(clip: GBuffer) -> np.ndarray:
 
     Depth goes in as its logarithm, so that the mean is the geometric one.
     """
-    mask = clip.mask[..., None].astype(np.float32)
-    log_depth = np.log(np.where(mask > 0, np.maximum(clip.depth, 1e-6), 1.0))
-    channels = (clip.albedo, clip.normal, log_depth, clip.roughness, clip.metallic)
-    return np.concatenate([channel * mask for channel in channels] + [mask], axis=-1, dtype=np.float32)
+    mask = clip.mask[..., None]
+    packed = np.empty((*mask.shape[:3], 10), np.float32)
+    packed[..., 0:3] = clip.albedo
+    packed[..., 3:6] = clip.normal
+    packed[..., 6:7] = np.log(np.where(mask, np.maximum(clip.depth, 1e-6), 1))
+    packed[..., 7:8] = clip.roughness
+    packed[..., 8:9] = clip.metallic
+    packed[..., :9] *= mask
+    packed[..., 9:] = mask
+    return packed
 
 
 def unpack(packed: np.ndarray) -> GBuffer:

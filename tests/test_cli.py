@@ -358,3 +358,41 @@ def test_a_signal_stops_the_work_and_leaves_a_clip_to_begin_again(clip, models, 
     assert not (folder / ".alaya" / "lock").exists()
     succeed("inverse", "--input", clip, "--num-frames", "9")
     assert open_clip(folder).info.complete
+
+
+BATCH = """#!{python}
+import sys
+sys.path[:0] = [{tests!r}, {root!r}]
+from fakes import FakeEditor, FakeInverse, fake_loader
+from pipelines import cli, loading
+
+loading.INVERSE, loading.EDITING = fake_loader(FakeInverse()), fake_loader(FakeEditor())
+cli.main()
+"""
+
+
+def test_two_step_batch_does_what_is_missing_and_names_what_failed(clip, tmp_path):
+    command = tmp_path / "alaya-fake"
+    command.write_text(BATCH.format(python=sys.executable, tests=str(ROOT / "tests"), root=str(ROOT)))
+    command.chmod(0o755)
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+
+    def batch(*clips):
+        words = [str(ROOT / "scripts" / "two_step_batch.sh"), "night rainy", *clips]
+        environment = {**os.environ, "ALAYA": str(command), "OUTPUTS": "many"}
+        return subprocess.run(
+            words, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
+        )
+
+    first = batch("bad.mp4", "clip.mp4")
+    assert first.returncode == 1
+    assert "failed: bad.mp4" in first.stderr
+    assert sorted(path.name.split("-")[0] for path in (tmp_path / "many/clip/edits").iterdir()) == [
+        "night",
+        "rainy",
+    ]
+    again = batch("clip.mp4")
+    assert again.returncode == 0
+    assert again.stdout == "".join(line + "\n" for line in first.stdout.splitlines())
+    assert again.stderr.count("nothing to do") == 3
+    assert batch().returncode == 2
