@@ -51,15 +51,15 @@ class EditingNet(nn.Module):
         Args:
             planes: (B, T, 10, H, W) coded G-buffers (`alaya.netcode`).
             t: (B,) flow time.
-            texts: one a clip.
+            texts: one a clip; texts beyond the clips are read only, which trains the encoder.
             noisy: (B, T, 3, H, W) or None.
             drop: leaves some of the texts' letter groups out, in training.
 
         Returns:
-            (B, T, 3, H, W) sRGB in about [-1, 1], and the look logits (B, looks).
+            (B, T, 3, H, W) sRGB in about [-1, 1], and the look logits (texts, looks).
         """
         words, logits = self.text(texts, drop)
-        return self.unet(planes, t, words, noisy), logits
+        return self.unet(planes, t, words[: len(planes)], noisy), logits
 
     @staticmethod
     def describe(config: UNetConfig, looks: tuple[str, ...]) -> dict[str, Any]:

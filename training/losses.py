@@ -90,8 +90,8 @@ def editing_loss(
     Args:
         predicted: (B, T, 3, H, W).
         target: the picture, in [-1, 1].
-        logits: (B, looks) of the text encoder.
-        looks: (B,) the look each text asks for.
+        logits: (texts, looks) of the text encoder.
+        looks: (texts,) the look each text asks for.
 
     Returns:
         The loss and its unweighted parts.

@@ -26,6 +26,10 @@ from training.sheet import inverse_sheet, rgb_sheet
 from worlds.looks import LOOKS
 
 
+EXTRA_TEXTS = 48
+"""Texts without a picture in each editing step: reading is learned from words, which cost little."""
+
+
 class Task(Protocol):
     """A network with its data and its charge."""
 
@@ -109,10 +113,12 @@ class EditingTask:
         rng = np.random.default_rng([self.recipe.seed, step, 2])
         target = batch["rgb"] * 2 - 1
         planes = disturb(pack_batch(batch), rng)
-        texts = [sample_phrase(self.looks[int(look)], rng) for look in batch["look"]]
+        extra = torch.from_numpy(rng.integers(len(self.looks), size=EXTRA_TEXTS)).to(batch["look"])
+        looks = torch.cat([batch["look"], extra])
+        texts = [sample_phrase(self.looks[int(look)], rng) for look in looks]
         t, noisy = draw_noisy(target, self.recipe.seed, step, phase.noisy_share)
         picture, logits = net(planes, t, texts, noisy, rng)
-        return editing_loss(picture, target, logits, batch["look"])
+        return editing_loss(picture, target, logits, looks)
 
     def sheet(self, net: nn.Module) -> np.ndarray:
         """As `Task.sheet`."""
