@@ -25,7 +25,6 @@ from training.recipe import Phase, Recipe
 from training.sheet import inverse_sheet, rgb_sheet
 from worlds.looks import LOOKS
 
-
 EXTRA_TEXTS = 48
 """Texts without a picture in each editing step: reading is learned from words, which cost little."""
 
