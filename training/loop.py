@@ -150,7 +150,7 @@ class Run:
 
     def _backward(self, loss: Tensor) -> None:
         if not bool(torch.isfinite(loss)):
-            raise self._broken("the loss", float(loss))
+            raise self._broken("the loss", float(loss.detach()))
         self.accelerator.backward(loss)
         if self.accelerator.sync_gradients:
             norm = self.accelerator.clip_grad_norm_(self.net.parameters(), MAX_GRAD_NORM)
