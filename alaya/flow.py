@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from alaya.errors import RequestError
+
 Predict = Callable[[Tensor, Tensor | None], Tensor]
 """(t: (B,), noisy target or None) -> clean target, both (B, T, C, H, W)."""
 
@@ -53,7 +55,12 @@ def sample(
 
     Returns:
         (1, T, C, H, W), the last prediction.
+
+    Raises:
+        RequestError: fewer than one step.
     """
+    if num_steps < 1:
+        raise RequestError(f"num_steps must be at least 1, got {num_steps}")
     clean = predict(torch.ones(1, device=device), None)
     if num_steps > 1 and noise is not None:
         drawn = noise()

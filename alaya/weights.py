@@ -110,10 +110,16 @@ def list_weights() -> list[WeightsEntry]:
                 entries.append(WeightsEntry(name, stage, None, None, "Apache-2.0"))
                 continue
             size = (path / WEIGHTS_NAME).stat().st_size
-            entries.append(
-                WeightsEntry(name, stage, path, size, str(read_card(path).get("licence", "unknown")))
-            )
+            entries.append(WeightsEntry(name, stage, path, size, _licence(path)))
     return entries
+
+
+def _licence(folder: Path) -> str:
+    """What the card says; a broken card spoils its own line of the list and no other."""
+    try:
+        return str(read_card(folder).get("licence", "unknown"))
+    except WeightsError as error:
+        return f"unknown: {error}"
 
 
 def read_card(folder: Path, stage: str | None = None) -> dict[str, Any]:

@@ -82,7 +82,7 @@ class SmallEditor:
         def draw(t: Tensor, noisy: Tensor | None) -> Tensor:
             return self.net.unet(planes, t, embedding, noisy)
 
-        clip = flow.sample(draw, num_steps or self.info.num_steps, noise, self.device)
+        clip = flow.sample(draw, self.info.num_steps if num_steps is None else num_steps, noise, self.device)
         rgb = (clip[0].float().cpu() / 2 + 0.5).clamp(0, 1)
         return np.ascontiguousarray(rearrange(rgb, "t c h w -> t h w c").numpy())
 

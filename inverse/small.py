@@ -66,7 +66,10 @@ class SmallInverse:
             return drawn[None].to(self.device)
 
         planes = flow.sample(
-            lambda t, noisy: self.net(clip, t, noisy), num_steps or self.info.num_steps, noise, self.device
+            lambda t, noisy: self.net(clip, t, noisy),
+            self.info.num_steps if num_steps is None else num_steps,
+            noise,
+            self.device,
         )
         return netcode.decode(planes[0])
 

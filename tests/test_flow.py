@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from alaya.errors import RequestError
 from alaya.flow import add_noise, frame_noise, sample
 
 CPU = torch.device("cpu")
@@ -56,3 +57,9 @@ def test_steps(num_steps):
     for step in range(1, num_steps):
         t = 1 - step / num_steps
         assert torch.allclose(seen[step][1], (1 - t) * answers[step - 1] + t * noise)
+
+
+@pytest.mark.parametrize("num_steps", [0, -1])
+def test_fewer_than_one_step_is_refused(num_steps):
+    with pytest.raises(RequestError, match="num_steps must be at least 1"):
+        sample(lambda t, noisy: t, num_steps, None, torch.device("cpu"))

@@ -60,7 +60,10 @@ def train(
     run = Run(recipe, task, out, tracker)
     if resume and not run.resume():
         raise RequestError(f"{out} has no saved state to resume from; leave --resume out to start")
-    finished = run.train(report, None if minutes is None else minutes * 60)
+    try:
+        finished = run.train(report, None if minutes is None else minutes * 60)
+    finally:
+        run.accelerator.end_training()
     folder = out / "checkpoint"
     card = make_card(
         recipe, task.describe(), began, run, command_line(recipe_path, out, phases, init, threads)
