@@ -32,6 +32,9 @@ SEEDS_PER_SPLIT = 2**30
 ATTEMPTS = 4
 """Scenes drawn for a clip until its camera sees something; the last one is taken as it is."""
 
+DIMMEST, BRIGHTEST = 0.12, 0.92
+"""Mean sRGB level between which a random lighting is kept; the last of ATTEMPTS is taken as it is."""
+
 COUNTS = ("clips", "num_frames", "height", "width", "stride", "lightings", "supersample", "shard_clips")
 
 Progress = Callable[[int, int], None]
@@ -180,7 +183,7 @@ def draw_clip(host: Stage, renderer: Any, info: DatasetInfo, index: int) -> dict
     rng = np.random.default_rng(scene_seed(info.split, info.seed, index))
     targets = np.sort(rng.choice(len(info.looks), info.targets, replace=False))
     scene, seed = _seen_scene(host, renderer, info, index, info.families[family])
-    lightings = [host.random_lighting(rng, scene.indoor) for _ in range(info.lightings)]
+    lightings = [_useful_lighting(host, renderer, rng, scene.indoor) for _ in range(info.lightings)]
     shots = [(look, dict(particles=True) | options) for look, options in lightings]
     shots += [(host.looks[info.looks[look]], dict(particles=False)) for look in targets]
     frames = [_draw_frame(renderer, frame, shots) for frame in range(info.num_frames)]
@@ -234,6 +237,17 @@ def _sees_enough(depth: np.ndarray) -> bool:
         return False
     near, middle, far = np.quantile(surface, [0.05, 0.5, 0.95])
     return bool(middle > 0.6 and far > 1.3 * near)
+
+
+def _useful_lighting(host: Stage, renderer: Any, rng: np.random.Generator, indoor: bool) -> tuple[Any, dict]:
+    """Draw a random lighting that shows the scene: neither near black nor burnt out in the frame drawn last."""
+    lighting = host.random_lighting(rng, indoor)
+    for _ in range(ATTEMPTS - 1):
+        look, options = lighting
+        if DIMMEST <= renderer.light(look, **options).mean() / 255 <= BRIGHTEST:
+            break
+        lighting = host.random_lighting(rng, indoor)
+    return lighting
 
 
 def _draw_frame(renderer: Any, frame: int, shots: list[tuple[Any, dict]]) -> tuple[dict, np.ndarray]:
