@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -323,7 +322,8 @@ SLOW = """
     class Slow(FakeInverse):
         def predict(self, rgb, **options):
             print("predicting", file=sys.stderr, flush=True)
-            time.sleep(60 if options["first_frame"] else 0)
+            for _ in range(20_000 if options["first_frame"] else 0):
+                time.sleep(0.05)  # in small steps: a signal on the brink of one long sleep would wait for its end
             return super().predict(rgb, **options)
 
     loading.INVERSE = fake_loader(Slow())
@@ -335,22 +335,19 @@ SLOW = """
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_the_work_and_leaves_a_clip_to_begin_again(clip, models, number, code):
     script = textwrap.dedent(SLOW).format(tests=str(ROOT / "tests"), root=str(ROOT))
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, cwd=clip.parent
-    )
-    try:
-        seen = 0
-        while seen < 2:
-            line = process.stderr.readline()
-            assert line, "the job ended before it was stopped"
-            seen += line.startswith("predicting")
-        began = time.monotonic()
-        process.send_signal(number)
-        talk = process.communicate(timeout=20)[1]
-    finally:
-        process.kill()
+    words = [sys.executable, "-c", script]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd=clip.parent) as process:
+        try:
+            seen = 0
+            while seen < 2:
+                line = process.stderr.readline()
+                assert line, "the job ended before it was stopped"
+                seen += line.startswith("predicting")
+            process.send_signal(number)
+            talk = process.communicate(timeout=200)[1]  # a second or two, unless the machine is very busy
+        finally:
+            process.kill()
     assert process.returncode == code
-    assert time.monotonic() - began < 10
     assert "Traceback" not in talk
     assert "stopped" in talk.splitlines()[-1]
     folder = clip.parent / "outputs" / "clip"
