@@ -63,6 +63,12 @@ class InverseModel(Protocol):
         """
         ...
 
+    def estimate(
+        self, rgb: np.ndarray, *, num_steps: int | None = None, seed: int = 0, first_frame: int = 0
+    ) -> tuple[GBuffer, np.ndarray]:
+        """As `predict`, and the depth (T, h, w, 1) before background was cut away, finite everywhere."""
+        ...
+
     def restore(self, coarse: GBuffer, rgb: np.ndarray) -> GBuffer:
         """Bring a few coarse frames to the size of their pictures.
 

@@ -16,10 +16,14 @@ from alaya.unet import config_of
 from alaya.weights import card_trouble, find_weights, load_into, read_card
 from inverse.models import ModelInfo
 from inverse.network import InverseNet
+from inverse.sky import settle_sky
 
 ALBEDO_RIDGE, SURFACE_RIDGE, DEPTH_RIDGE = 1e-3, 2e-3, 1e-2
 RIDGES = [ALBEDO_RIDGE] * 3 + [SURFACE_RIDGE] * 3 + [DEPTH_RIDGE] + [SURFACE_RIDGE] * 3
 """How much of the picture's detail a plane of `to_planes` follows: albedo most, depth only strong outlines."""
+
+
+OPTIONS = frozenset({"num_steps", "height", "width"})
 
 
 class SmallInverse:
@@ -44,6 +48,7 @@ class SmallInverse:
                 depth_kind=depth["kind"],
                 near=float(depth["near"]),
                 far=float(depth["far"]),
+                options=OPTIONS,
             )
             pixels = int(card["work_pixels"])
         load_into(net, folder)
@@ -58,6 +63,13 @@ class SmallInverse:
         self, rgb: np.ndarray, *, num_steps: int | None = None, seed: int = 0, first_frame: int = 0
     ) -> GBuffer:
         """As `InverseModel.predict`."""
+        return self.estimate(rgb, num_steps=num_steps, seed=seed, first_frame=first_frame)[0]
+
+    @torch.inference_mode()
+    def estimate(
+        self, rgb: np.ndarray, *, num_steps: int | None = None, seed: int = 0, first_frame: int = 0
+    ) -> tuple[GBuffer, np.ndarray]:
+        """As `InverseModel.estimate`."""
         clip = rearrange(torch.from_numpy(rgb).to(self.device), "t h w c -> 1 t c h w") * 2 - 1
         height, width = clip.shape[-2:]
 
@@ -71,7 +83,8 @@ class SmallInverse:
             noise,
             self.device,
         )
-        return netcode.decode(planes[0])
+        depth = netcode.code_to_depth(planes[0, :, netcode.DEPTH].float().cpu())
+        return netcode.decode(settle_sky(planes[0])), rearrange(depth, "t c h w -> t h w c").numpy()
 
     @torch.inference_mode()
     def restore(self, coarse: GBuffer, rgb: np.ndarray) -> GBuffer:

@@ -90,6 +90,10 @@ class Oracle:
         places = nearest_frames(rgb, pictures)
         return GBuffer(**{name: values[places] for name, values in truth.channels().items()})
 
+    def estimate(self, rgb, **settings):
+        gbuffer = self.predict(rgb, **settings)
+        return gbuffer, np.where(gbuffer.mask[..., None], gbuffer.depth, np.float32(500))
+
 
 @dataclass
 class Painter:

@@ -8,7 +8,7 @@ import numpy as np
 
 from alaya.frames import plan_windows
 from alaya.gbuffer import GBuffer
-from alaya.metrics import Scores, mean_scores, score_gbuffer
+from alaya.metrics import Scores, mean_scores, score_depth, score_gbuffer
 from alaya.resize import resize_frame, to_working
 from inverse.models import InverseModel
 from training.baselines import InverseFloors
@@ -31,8 +31,8 @@ def measure_inverse(model: InverseModel, set_dir: Path, report: Report = silent)
     rows, trivial, warping, flicker = [], [], [], []
     names = []
     for index, clip in enumerate(read_eval_clips(set_dir)):
-        predicted = predict_clip(model, clip.rgb)
-        rows.append(score_gbuffer(predicted, clip.truth))
+        predicted, depth = estimate_clip(model, clip.rgb)
+        rows.append(score_gbuffer(predicted, clip.truth) | score_estimate(predicted, depth, clip.truth))
         names.append((clip.name, clip.family))
         trivial.append(floors.scores(clip))
         if clip.motion is not None and len(clip.rgb) > 1:
@@ -55,7 +55,28 @@ def measure_inverse(model: InverseModel, set_dir: Path, report: Report = silent)
     }
 
 
+def score_estimate(predicted: GBuffer, depth: np.ndarray, truth: GBuffer) -> Scores:
+    """Score depth (T, H, W, 1) as the model has it everywhere, and what was wrongly cut away as background.
+
+    The G-buffer itself has infinite depth there, which no mean survives: `depth_absrel` and `depth_delta1` are of
+    the estimate, `false_sky` is the share of true surface that was cut away, `depth_absrel_cut` is the G-buffer's
+    own score with infinity counted as 10 km, as the formula has it.
+    """
+    surface = truth.mask
+    if not surface.any():
+        return {}
+    right = truth.depth[surface][:, 0]
+    cut = score_depth(predicted.depth[surface][:, 0], right)["depth_absrel"]
+    false_sky = float((~predicted.mask)[surface].mean())
+    return {**score_depth(depth[surface][:, 0], right), "depth_absrel_cut": cut, "false_sky": false_sky}
+
+
 def predict_clip(model: InverseModel, rgb: np.ndarray) -> GBuffer:
+    """The G-buffers of `estimate_clip`."""
+    return estimate_clip(model, rgb)[0]
+
+
+def estimate_clip(model: InverseModel, rgb: np.ndarray) -> tuple[GBuffer, np.ndarray]:
     """Run a whole clip through a model as the command does: windows of 8n+1, its working size and back.
 
     Args:
@@ -63,18 +84,19 @@ def predict_clip(model: InverseModel, rgb: np.ndarray) -> GBuffer:
         rgb: (T, H, W, 3) sRGB, uint8 or float32 in [0, 1].
 
     Returns:
-        T frames of (H, W).
+        T frames of (H, W), and the depth (T, H, W, 1) before background was cut away.
     """
     full = np.stack([resize_frame(frame, *rgb.shape[1:3]) for frame in rgb])
     size = model.working_size(*rgb.shape[1:3])
-    parts, done = [], 0
+    parts, depths, done = [], [], 0
     for window in plan_windows(len(rgb), model.info.num_frames, overlap=0):
         small = to_working(full[list(window.sources)], *size)
-        coarse = model.predict(small, first_frame=window.start)
+        coarse, depth = model.estimate(small, first_frame=window.start)
         coarse = coarse.frames(done - window.start, window.num_real)
+        depths += [resize_frame(one, *rgb.shape[1:3]) for one in depth[done - window.start : window.num_real]]
         parts.append(coarse if size == rgb.shape[1:3] else model.restore(coarse, full[done : window.stop]))
         done = window.stop
-    return GBuffer.concat(parts)
+    return GBuffer.concat(parts), np.stack(depths)
 
 
 def _still(clip: EvalClip, seed: int) -> np.ndarray:

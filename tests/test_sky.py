@@ -1,0 +1,34 @@
+"""What counts as background in a prediction."""
+
+import torch
+
+from inverse.sky import settle_sky
+
+
+def planes_with(sky):
+    planes = torch.rand(1, 10, *sky.shape)
+    planes[0, 9] = sky
+    return planes
+
+
+def test_specks_are_surface_and_areas_are_background():
+    sky = torch.full((16, 16), -0.5)
+    sky[:6] = 0.4
+    sky[12, 3] = 0.9  # a highlight
+    sky[9:11, 8:14] = 0.9  # two rows: thinner than a speck may be
+    found = settle_sky(planes_with(sky))[0, 9]
+    assert (found[:6] == 1).all()
+    assert (found[6:] == -1).all()
+
+
+def test_only_the_sky_plane_is_written():
+    planes = planes_with(torch.linspace(-1, 1, 256).view(16, 16))
+    before = planes.clone()
+    settled = settle_sky(planes)
+    assert torch.equal(planes, before)
+    assert torch.equal(settled[:, :9], before[:, :9])
+    assert settled[:, 9].abs().eq(1).all()
+
+
+def test_a_picture_of_sky_alone_stays_sky():
+    assert (settle_sky(planes_with(torch.ones(8, 8)))[0, 9] == 1).all()
