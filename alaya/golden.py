@@ -50,9 +50,9 @@ def compare(name: str, ours: Tensor, reference: Tensor, tolerance: float) -> Com
     """Relative error in float64; infinite where shapes differ or something is not finite."""
     if ours.shape != reference.shape or not bool(ours.isfinite().all()):
         return Comparison(name, float("inf"), tolerance)
-    wanted = reference.double()
+    ours, wanted = ours.detach().double(), reference.detach().double()
     scale = float(wanted.norm()) or 1.0
-    return Comparison(name, float((ours.double() - wanted).norm()) / scale, tolerance)
+    return Comparison(name, float((ours - wanted).norm()) / scale, tolerance)
 
 
 def compare_levels(name: str, ours: Tensor, reference: Tensor) -> Comparison:

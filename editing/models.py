@@ -70,6 +70,7 @@ class EditingModel(Protocol):
         seed: int = 0,
         first_frame: int = 0,
         cfg_scale: float | None = None,
+        clip_frames: int | None = None,
     ) -> np.ndarray:
         """Draw a window.
 
@@ -80,6 +81,8 @@ class EditingModel(Protocol):
             seed: decides all noise.
             first_frame: number of the window's first frame in the clip.
             cfg_scale: guidance, for models whose `info.options` name it.
+            clip_frames: length of the whole clip, if known: some models draw the noise of a clip that is one
+                window in another way.
 
         Returns:
             (T, h, w, 3) float32 sRGB in [0, 1].
@@ -116,7 +119,8 @@ def load_editor(name_or_path: str | Path = "small", device: str = "auto") -> Edi
     """Load an editing model.
 
     Args:
-        name_or_path: "small" (the embedded model) or the folder of a checkpoint.
+        name_or_path: "small" (the embedded model), "wan-1.3b" (the published one) or the folder of a checkpoint
+            of either.
         device: "auto", "cpu" or "cuda".
 
     Raises:
@@ -125,6 +129,14 @@ def load_editor(name_or_path: str | Path = "small", device: str = "auto") -> Edi
         WeightsError: the files are not what they should be.
     """
     from alaya.device import choose_device
+    from editing.wan_files import find_wan
+
+    chosen = choose_device(device).name
+    published = find_wan(str(name_or_path))
+    if published is not None:
+        from editing.wan_model import WanEditor
+
+        return WanEditor.load(published, chosen)
     from editing.small import SmallEditor
 
-    return SmallEditor.load(str(name_or_path), choose_device(device).name)
+    return SmallEditor.load(str(name_or_path), chosen)

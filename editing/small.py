@@ -6,23 +6,20 @@ from fractions import Fraction
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
 from alaya import flow, netcode
 from alaya.gbuffer import GBuffer
-from alaya.guided import enlarge
-from alaya.resize import resize_frame, working_size
+from alaya.resize import working_size
 from alaya.unet import config_of
 from alaya.weights import card_trouble, find_weights, load_into, read_card
+from editing.enlarge import enlarge_picture
 from editing.models import ModelInfo, Words
 from editing.network import EditingNet
 from editing.weather import overlay
 
-RIDGE = 1e-3
-NEARNESS = 4.0
-"""Metres at which the depth guide is half way between the camera and the horizon."""
+OPTIONS = frozenset({"num_steps", "height", "width", "negative_prompt"})
 
 
 class SmallEditor:
@@ -39,7 +36,7 @@ class SmallEditor:
         card = read_card(folder, "editing")
         with card_trouble(folder):
             net = EditingNet(config_of(card["network"]), tuple(card["network"]["looks"]))
-            info = ModelInfo(card["name"], card["sha256"], card["num_frames"], card["num_steps"])
+            info = ModelInfo(card["name"], card["sha256"], card["num_frames"], card["num_steps"], OPTIONS)
             pixels = int(card["work_pixels"])
         load_into(net, folder)
         return cls(net, info, pixels, device)
@@ -69,6 +66,7 @@ class SmallEditor:
         seed: int = 0,
         first_frame: int = 0,
         cfg_scale: float | None = None,
+        clip_frames: int | None = None,
     ) -> np.ndarray:
         """As `EditingModel.predict`; has no guidance."""
         planes = netcode.encode(gbuffer)[None].to(self.device)
@@ -101,30 +99,7 @@ class SmallEditor:
         frames = []
         for index in range(len(coarse)):
             one = gbuffer.frames(index, index + 1)
-            picture = _enlarged(coarse[index], one)
+            picture = enlarge_picture(coarse[index], one)
             time = float((first_frame + index) / fps)
             frames.append(overlay(picture, one.depth[0, ..., 0], words.looks, time=time, seed=seed))
         return np.stack(frames)
-
-
-def _enlarged(coarse: np.ndarray, gbuffer: GBuffer) -> np.ndarray:
-    """(h, w, 3) to the size of one frame of G-buffers, along the edges of albedo, normals and nearness."""
-    height, width = gbuffer.height, gbuffer.width
-    if height <= coarse.shape[0] and width <= coarse.shape[1]:
-        return resize_frame(coarse, height, width)
-    guide = _guide(gbuffer)
-    picture = torch.from_numpy(coarse).permute(2, 0, 1)
-    size = picture.shape[1:]
-    small = F.interpolate(guide[None], size, mode="bilinear", antialias=True, align_corners=False)[0]
-    fine = enlarge(picture, small, guide, ridge=RIDGE).clamp_(0, 1)
-    return rearrange(fine, "c h w -> h w c").contiguous().numpy()
-
-
-def _guide(gbuffer: GBuffer) -> Tensor:
-    """(7, H, W): albedo in square-root coding, normal halved, nearness (1 at the camera, 0 for the sky)."""
-    parts = [torch.from_numpy(part[0]) for part in (gbuffer.albedo, gbuffer.normal, gbuffer.depth)]
-    guide = torch.cat([rearrange(part, "h w c -> c h w") for part in parts])
-    guide[:3].sqrt_()
-    guide[3:6].div_(2)
-    guide[6] = NEARNESS / (NEARNESS + guide[6])
-    return guide

@@ -226,6 +226,7 @@ class _Edit:
                 seed=self.settings.seed,
                 first_frame=window.start,
                 cfg_scale=self.settings.cfg_scale,
+                clip_frames=self.plan.frames,
             )[: window.num_real]
             check_finite(rgb, window, "the pictures")
             stage.advance(self.plan.predict_work(window, self.windows))

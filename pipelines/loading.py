@@ -43,5 +43,12 @@ def _load_editor(name: str, device: str) -> Any:
     return load_editor(name, device=device)
 
 
+def _editing_sha256(name: str) -> str:
+    from editing.wan_files import find_wan
+
+    published = find_wan(name)
+    return published.identity() if published else _sha256(name, "editing")
+
+
 INVERSE = Loader(lambda name: _sha256(name, "inverse"), _load_inverse)
-EDITING = Loader(lambda name: _sha256(name, "editing"), _load_editor)
+EDITING = Loader(_editing_sha256, _load_editor)

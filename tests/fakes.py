@@ -89,7 +89,9 @@ class FakeEditor:
     def working_size(self, height, width):
         return working_size(height, width)
 
-    def predict(self, gbuffer, words, *, num_steps=None, seed=0, first_frame=0, cfg_scale=None):
+    def predict(
+        self, gbuffer, words, *, num_steps=None, seed=0, first_frame=0, cfg_scale=None, clip_frames=None
+    ):
         assert (gbuffer.num_frames - 1) % 8 == 0
         gbuffer.check("the editor's input")
         self.calls.append((first_frame, gbuffer.num_frames, (gbuffer.height, gbuffer.width)))

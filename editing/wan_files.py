@@ -1,0 +1,129 @@
+"""Find the published editing model's files, as published or as a diffusers folder, without loading anything."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from alaya.errors import WeightsError, WeightsNotFoundError
+from alaya.files import file_sha256
+from alaya.weights import CARD_NAME, read_card, read_header, search_folders
+
+NAME = "wan-1.3b"
+FOLDERS = (NAME, "editing-1.3b")
+VAE_PATTERNS = ("Wan2.1_VAE.pth", "Wan2.1_VAE.safetensors")
+TEXT_PATTERNS = ("models_t5*.pth", "models_t5*.safetensors")
+TOKENIZER_PLACES = ("google/umt5-xxl", "tokenizer")
+MARK = "patch_embedding.weight"
+"""A tensor that every published editing network has."""
+
+
+@dataclass(frozen=True)
+class WanFiles:
+    """Where the parts are. Files are as published, folders are diffusers' and transformers'.
+
+    Attributes:
+        folder: that was named.
+        transformer: the 96-channel network.
+        vae: the autoencoder.
+        text: the text encoder, or None where only texts read before can be used.
+        tokenizer: its tokenizer's folder, or None.
+    """
+
+    folder: Path
+    transformer: Path
+    vae: Path
+    text: Path | None
+    tokenizer: Path | None
+
+    @property
+    def words(self) -> Path:
+        """The folder of texts read before."""
+        return self.folder / "words"
+
+    @property
+    def converted(self) -> bool:
+        """Whether this is a diffusers folder."""
+        return self.transformer.is_dir()
+
+    def identity(self) -> str:
+        """sha256 of the network's weights: the card's where there is one, else of the files."""
+        if (self.folder / CARD_NAME).is_file():
+            return str(read_card(self.folder, "editing")["sha256"])
+        shards = sorted(self.transformer.glob("*.safetensors")) if self.converted else [self.transformer]
+        return joint_sha256(shards)
+
+
+def joint_sha256(paths: Iterable[Path]) -> str:
+    """One sha256 for some files: a single file's own, else that of all of theirs."""
+    sums = [_file_sum(path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    return sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
+
+
+@functools.lru_cache(maxsize=16)
+def _file_sum(path: Path, _size: int, _time: int) -> str:
+    return file_sha256(path)
+
+
+def find_wan(name: str) -> WanFiles | None:
+    """The files of the published editing model, or None if `name` means another model.
+
+    Args:
+        name: "wan-1.3b", looked for in the checkpoints folders, or the path of a folder.
+
+    Raises:
+        WeightsNotFoundError: the name is the published model's, or the folder holds a part of it, and what
+            cannot be done without is missing.
+    """
+    if name != NAME:
+        return _files_in(Path(name))
+    places = [folder / name for folder in search_folders() for name in FOLDERS]
+    for place in places:
+        files = _files_in(place)
+        if files is not None:
+            return files
+    looked = ", ".join(str(place) for place in places)
+    raise WeightsNotFoundError(
+        f"no checkpoint {NAME!r}: none of {looked} holds it; put the published files (model.safetensors,"
+        " Wan2.1_VAE.pth, models_t5_umt5-xxl-enc-bf16.pth, google/umt5-xxl) into one of these"
+    )
+
+
+def _files_in(folder: Path) -> WanFiles | None:
+    if not folder.is_dir():
+        return None
+    tokenizer = next((folder / place for place in TOKENIZER_PLACES if (folder / place).is_dir()), None)
+    if (folder / "transformer" / "config.json").is_file() and (folder / "vae" / "config.json").is_file():
+        text = folder / "text_encoder"
+        parts = folder / "transformer", folder / "vae", text if text.is_dir() else None
+        return WanFiles(folder, *parts, tokenizer)
+    transformer = _published_transformer(folder)
+    vae = _first(folder, VAE_PATTERNS)
+    if transformer is None:
+        return None
+    if vae is None:
+        raise WeightsNotFoundError(
+            f"{folder} holds the editing network {transformer.name} but no {VAE_PATTERNS[0]}; put it there"
+        )
+    return WanFiles(folder, transformer, vae, _first(folder, TEXT_PATTERNS), tokenizer)
+
+
+def _first(folder: Path, patterns: Iterable[str]) -> Path | None:
+    return next((path for pattern in patterns for path in sorted(folder.glob(pattern))), None)
+
+
+def _published_transformer(folder: Path) -> Path | None:
+    """The safetensors file that holds a Wan network, model.safetensors first."""
+    paths = sorted(
+        folder.glob("*.safetensors"), key=lambda path: (path.name != "model.safetensors", path.name)
+    )
+    for path in paths:
+        try:
+            if MARK in read_header(path):
+                return path
+        except WeightsError:
+            continue
+    return None

@@ -1,0 +1,213 @@
+"""The published game-editing model behind the door of all editing models: five G-buffers and words to RGB."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from alaya.errors import RequestError
+from alaya.gbuffer import GBuffer
+from editing import wan_sampler, wan_vae
+from editing.enlarge import enlarge_picture
+from editing.models import ModelInfo, Words
+from editing.text import NEGATIVE, TextReader
+from editing.wan import CONDITIONS
+from editing.wan_files import NAME, WanFiles
+from editing.wan_load import HEAD_WIDTH, load_transformer, load_vae
+from editing.wan_planes import condition_video
+from editing.wan_vae import SPACE, TIME, Tiles
+
+NUM_FRAMES = 81
+TRAINED_SIZE = (480, 832)
+SIDE = 16
+"""Sides are multiples of it: 8 pixels a latent, 2 latents a token."""
+KEPT_BYTES = 2 * 2**30
+"""How much encoded G-buffers are kept for the next style of a clip."""
+FOLDING_BACKENDS = (None, "native")
+OPTIONS = frozenset({"num_steps", "cfg_scale", "negative_prompt", "height"})
+
+
+@dataclass(frozen=True)
+class WanWords(Words):
+    """The words to follow, and those to keep away from: (1, n, 4096) rows of the encoder each."""
+
+    negative: Tensor
+
+
+class WanEditor:
+    """See `editing.models.EditingModel` for the methods' contract.
+
+    Attributes:
+        tiles: the autoencoder works in them; whole when None.
+        truncate: pictures are cut to 8 bits as the reference does, not left to be rounded.
+    """
+
+    def __init__(
+        self,
+        transformer: Any,
+        vae: Any,
+        reader: TextReader,
+        sha256: str,
+        device: str,
+        reference: bool = False,
+    ) -> None:
+        self.transformer, self.vae, self.reader = transformer, vae, reader
+        self.device = torch.device(device)
+        self.info = ModelInfo(NAME, sha256, NUM_FRAMES, wan_sampler.NUM_STEPS, OPTIONS)
+        self.tiles: Tiles | None = wan_vae.REFERENCE_TILES if reference else None
+        self.truncate = reference
+        self._kept: dict[str, Tensor] = {}
+
+    @classmethod
+    def load(
+        cls,
+        files: WanFiles,
+        device: str = "cpu",
+        *,
+        dtype: torch.dtype | None = None,
+        reference: bool = False,
+        head_width: int = HEAD_WIDTH,
+    ) -> WanEditor:
+        """Load the network and the autoencoder; the text encoder waits for a new text.
+
+        Args:
+            files: of `find_wan`.
+            device: "cpu" or "cuda".
+            dtype: of the network and the text encoder; bfloat16 on CUDA and float32 on the CPU when None. The
+                autoencoder stays float32: it is small, and bfloat16 costs it up to 8 levels of 255.
+            reference: the reference's tiles and truncation, to compare with it.
+            head_width: of attention, for published files; a diffusers folder knows its own.
+        """
+        dtype = dtype or (torch.float32 if device == "cpu" else torch.bfloat16)
+        transformer = load_transformer(files.transformer, dtype, device, head_width)
+        vae = load_vae(files.vae, torch.float32, device)
+        reader = TextReader(files, dtype, device)
+        return cls(transformer, vae, reader, files.identity(), device, reference)
+
+    def working_size(self, height: int, width: int) -> tuple[int, int]:
+        """The trained 480x832 (or upright) for shapes within a tenth of it, else as many pixels in multiples of 16."""
+        short, long = TRAINED_SIZE
+        for size in ((short, long), (long, short)):
+            if abs(math.log((height / width) / (size[0] / size[1]))) < 0.1:
+                return size
+        scale = math.sqrt(short * long / (height * width))
+        rows, columns = (max(SIDE, round(side * scale / SIDE) * SIDE) for side in (height, width))
+        return rows, columns
+
+    def encode_text(self, prompt: str, negative: str = "") -> WanWords:
+        """As `EditingModel.encode_text`; `negative` is added to what the model always keeps away from."""
+        avoid = f"{NEGATIVE}，{negative}" if negative.strip() else NEGATIVE
+        return WanWords(self.reader(prompt), {}, self.reader(avoid))
+
+    def predict(
+        self,
+        gbuffer: GBuffer,
+        words: Words,
+        *,
+        num_steps: int | None = None,
+        seed: int = 0,
+        first_frame: int = 0,
+        cfg_scale: float | None = None,
+        clip_frames: int | None = None,
+    ) -> np.ndarray:
+        """As `EditingModel.predict`.
+
+        Raises:
+            RequestError: sides that are not multiples of 16, or a frame count that is not 4n + 1.
+        """
+        frames, height, width = gbuffer.num_frames, gbuffer.height, gbuffer.width
+        if height % SIDE or width % SIDE or (frames - 1) % TIME:
+            raise RequestError(
+                f"{NAME} draws 4n+1 frames with sides that are multiples of {SIDE}, got {frames} frames of"
+                f" {height}x{width}; leave --height and --width out, or round them"
+            )
+        self.reader.close()
+        alone = first_frame == 0 if clip_frames is None else clip_frames <= frames
+        shape = (16, (frames - 1) // TIME + 1, height // SPACE, width // SPACE)
+        noise = wan_sampler.draw_noise(seed, shape, first_frame, alone)
+        negative = getattr(words, "negative", None)
+        latents = self.draw(
+            self._conditions(gbuffer),
+            words.embedding,
+            negative,
+            noise,
+            num_steps=num_steps or self.info.num_steps,
+            cfg_scale=wan_sampler.CFG_SCALE if cfg_scale is None else cfg_scale,
+        )
+        return self.show(latents)
+
+    def restore(
+        self,
+        coarse: np.ndarray,
+        gbuffer: GBuffer,
+        words: Words,
+        *,
+        seed: int = 0,
+        first_frame: int = 0,
+        fps: Fraction = Fraction(24),
+    ) -> np.ndarray:
+        """As `EditingModel.restore`; this model draws the weather itself."""
+        frames = [enlarge_picture(coarse[i], gbuffer.frames(i, i + 1)) for i in range(len(coarse))]
+        return np.stack(frames)
+
+    def encode_videos(self, videos: Iterable[Tensor]) -> Tensor:
+        """The conditioning (1, 80, t, h, w) of videos (1, 3, T, H, W) in [-1, 1], in the order of CONDITIONS."""
+        parts = [wan_vae.encode(self.vae, video.to(self.device), self.tiles) for video in videos]
+        return torch.cat(parts, dim=1)
+
+    @torch.no_grad()
+    def draw(
+        self,
+        conditions: Tensor,
+        text: Tensor,
+        negative: Tensor | None,
+        noise: Tensor,
+        *,
+        num_steps: int,
+        cfg_scale: float = wan_sampler.CFG_SCALE,
+        shift: float = wan_sampler.SHIFT,
+    ) -> Tensor:
+        """Latents (1, 16, t, h, w) of noise of that shape, conditioning (1, 80, t, h, w) and rows of text."""
+        net = self.transformer
+        backend = getattr(net.blocks[0].attn2.processor, "_attention_backend", None)
+        fold = getattr(backend, "value", backend) in FOLDING_BACKENDS
+        clip = net.read_clip(conditions.to(self.device))
+        rows = [text] if negative is None or cfg_scale == 1 else [text, negative]
+        texts = [net.read_text(each.to(self.device), fold) for each in rows]
+
+        def velocity(latents: Tensor, timestep: Tensor) -> list[Tensor]:
+            return net.velocities(latents, timestep, clip, texts)
+
+        return wan_sampler.sample(
+            velocity, noise.to(self.device), num_steps=num_steps, shift=shift, cfg_scale=cfg_scale
+        )
+
+    def show(self, latents: Tensor) -> np.ndarray:
+        """(T, H, W, 3) float32 sRGB in [0, 1] of latents (1, 16, t, h, w)."""
+        pictures = wan_vae.decode(self.vae, latents, self.tiles)[0]
+        rgb = (pictures + 1) * 127.5
+        rgb = (rgb.floor() if self.truncate else rgb) / 255
+        return np.ascontiguousarray(rearrange(rgb.cpu(), "c t h w -> t h w c").numpy())
+
+    def _conditions(self, gbuffer: GBuffer) -> Tensor:
+        """The encoded G-buffers of a window, from memory if another style of the clip needed them before."""
+        digest = hashlib.blake2b(repr(self.tiles).encode())
+        for array in gbuffer.channels().values():
+            digest.update(np.ascontiguousarray(array).data)
+        key = digest.hexdigest()
+        if key in self._kept:
+            return self._kept[key]
+        encoded = self.encode_videos(condition_video(gbuffer, name) * 2 - 1 for name in CONDITIONS).cpu()
+        # Styles go over a clip's windows in the same order: what came first is needed first, so nothing is dropped.
+        if sum(kept.nbytes for kept in self._kept.values()) + encoded.nbytes <= KEPT_BYTES:
+            self._kept[key] = encoded
+        return encoded
