@@ -8,12 +8,13 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alaya.errors import WeightsError, WeightsNotFoundError
 from alaya.files import atomic_write, file_sha256
+from alaya.key_report import compare_keys
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,30 +43,6 @@ class WeightsEntry:
     def present(self) -> bool:
         """Whether the files are on this machine."""
         return self.path is not None
-
-
-@dataclass
-class KeyReport:
-    """How the tensors of a file differ from those of a network."""
-
-    missing: list[str] = field(default_factory=list)
-    unexpected: list[str] = field(default_factory=list)
-    misshapen: list[str] = field(default_factory=list)
-
-    @property
-    def good(self) -> bool:
-        """Whether nothing differs."""
-        return not (self.missing or self.unexpected or self.misshapen)
-
-    def summary(self) -> str:
-        """One line that names up to ten of each kind."""
-        parts = []
-        for kind in ("missing", "unexpected", "misshapen"):
-            names: list[str] = getattr(self, kind)
-            if names:
-                more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-                parts.append(f"{kind}: {', '.join(names[:10])}{more}")
-        return "; ".join(parts) or "all keys and shapes match"
 
 
 def search_folders() -> list[Path]:
@@ -191,19 +168,6 @@ def _entry(path: Path, key: str, value: Any) -> tuple[str, tuple[int, ...]]:
     return str(value.get("dtype")), tuple(shape)
 
 
-def compare_keys(found: dict[str, tuple[str, tuple[int, ...]]], net: nn.Module) -> KeyReport:
-    """Hold a file's tensors against a network's."""
-    wanted = {key: tuple(value.shape) for key, value in net.state_dict().items()}
-    shared = sorted(set(wanted) & set(found))
-    return KeyReport(
-        missing=sorted(set(wanted) - set(found)),
-        unexpected=sorted(set(found) - set(wanted)),
-        misshapen=[
-            f"{key} {found[key][1]} for {wanted[key]}" for key in shared if found[key][1] != wanted[key]
-        ],
-    )
-
-
 def check_sha256(folder: Path, card: dict[str, Any]) -> None:
     """Refuse weights that are not the ones the card was written for."""
     actual = file_sha256(folder / WEIGHTS_NAME)
@@ -260,20 +224,3 @@ def save_checkpoint(folder: Path, state: dict[str, Tensor], card: dict[str, Any]
         "bytes": (folder / WEIGHTS_NAME).stat().st_size,
     }
     atomic_write(folder / CARD_NAME, json.dumps(card, indent=2) + "\n")
-
-
-def check_weights(path: Path) -> str:
-    """One line on a checkpoint folder or a safetensors file, from headers and hashes only.
-
-    Raises:
-        WeightsError: it is not what it should be.
-    """
-    if path.is_dir():
-        card = read_card(path)
-        tensors = read_header(path / WEIGHTS_NAME)
-        check_sha256(path, card)
-        return f"{path}: {card['name']} ({card['stage']}), {len(tensors)} tensors, sha256 as the card says"
-    if not path.is_file():
-        raise WeightsNotFoundError(f"no file or folder at {path}")
-    tensors = read_header(path)
-    return f"{path}: safetensors with {len(tensors)} tensors, no card beside it"

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from alaya.errors import WeightsError, WeightsNotFoundError
+from alaya.layout_check import check_weights
 from alaya.weights import (
     CARD_NAME,
     WEIGHTS_NAME,
-    check_weights,
     find_weights,
     list_weights,
     load_into,
@@ -56,7 +56,9 @@ def test_round_trip_in_half_precision(folder):
     assert torch.equal(net.weight, make_net().weight.bfloat16().float())
     assert net.weight.dtype == torch.float32
     assert "2 tensors, sha256 as the card says" in check_weights(folder)
-    assert "2 tensors, no card" in check_weights(folder / WEIGHTS_NAME)
+    assert "safetensors with 2 tensors, BF16, 0.00 GB; no card beside it" in check_weights(
+        folder / WEIGHTS_NAME
+    )
 
 
 def test_find_looks_in_order(tmp_path, monkeypatch):
