@@ -1,0 +1,110 @@
+"""Find the published inverse renderer's files, as published or as a diffusers folder, without loading anything."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from alaya.errors import WeightsNotFoundError
+from alaya.files import file_sha256
+from alaya.weights import CARD_NAME, read_card, search_folders
+
+NAME = "cosmos-7b"
+NETWORK_FOLDER = "Diffusion_Renderer_Inverse_Cosmos_7B"
+TOKENIZER_FOLDER = "Cosmos-Tokenize1-CV8x8x8-720p"
+NETWORK_FILES = ("model.pt", "model.safetensors")
+TOKENIZER_FILES = ("encoder.jit", "decoder.jit", "mean_std.pt", "image_mean_std.pt")
+STATISTICS_NAME = "latents.safetensors"
+"""In a converted folder: the statistics of the latents, of clips and of single pictures."""
+
+
+@dataclass(frozen=True)
+class PublishedFiles:
+    """The files as NVIDIA and AlayaRenderer publish them."""
+
+    network: Path
+    encoder: Path
+    decoder: Path
+    mean_std: Path
+    image_mean_std: Path
+
+    def identity(self) -> str:
+        """One sha256 for all of them."""
+        paths = (self.network, self.encoder, self.decoder, self.mean_std, self.image_mean_std)
+        return joint_sha256(paths)
+
+
+@dataclass(frozen=True)
+class ConvertedFolder:
+    """A diffusers folder that `inverse.cosmos_convert` wrote."""
+
+    folder: Path
+
+    def identity(self) -> str:
+        """The sha256 its card states, of all its weights."""
+        return str(read_card(self.folder, "inverse")["sha256"])
+
+
+def joint_sha256(paths: Iterable[Path]) -> str:
+    """One sha256 for some files, in the order given."""
+    sums = [_file_sum(path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    return hashlib.sha256("".join(sums).encode()).hexdigest()
+
+
+@functools.lru_cache(maxsize=64)
+def _file_sum(path: Path, _size: int, _time: int) -> str:
+    return file_sha256(path)
+
+
+def find_cosmos(name: str) -> PublishedFiles | ConvertedFolder | None:
+    """The files of the published inverse renderer, or None if `name` means another model.
+
+    Args:
+        name: "cosmos-7b", looked for in the checkpoints folders; or the path of a folder: a converted one, one
+            with all published files, the network's own beside the tokenizer's, or the one above both.
+
+    Raises:
+        WeightsNotFoundError: the name is the published model's and nothing is there, or a part is missing.
+    """
+    if name != NAME:
+        return _files_in(Path(name))
+    places = [place for folder in search_folders() for place in (folder / NAME, folder)]
+    for place in places:
+        files = _files_in(place)
+        if files is not None:
+            return files
+    looked = ", ".join(str(place) for place in places)
+    raise WeightsNotFoundError(
+        f"no checkpoint {NAME!r}: none of {looked} holds it; put {NETWORK_FOLDER} and {TOKENIZER_FOLDER} into"
+        " one of these"
+    )
+
+
+def _files_in(folder: Path) -> PublishedFiles | ConvertedFolder | None:
+    if (folder / "model_index.json").is_file() and (folder / STATISTICS_NAME).is_file():
+        return ConvertedFolder(folder)
+    network = _network_in(folder)
+    if network is None:
+        return None
+    places = (folder, folder / TOKENIZER_FOLDER, folder.parent / TOKENIZER_FOLDER)
+    home = next((place for place in places if (place / TOKENIZER_FILES[0]).is_file()), None)
+    missing = TOKENIZER_FILES if home is None else [f for f in TOKENIZER_FILES if not (home / f).is_file()]
+    if home is None or missing:
+        looked = ", ".join(str(place) for place in places) if home is None else str(home)
+        raise WeightsNotFoundError(f"{network} has no {', '.join(missing)} beside it; looked in {looked}")
+    return PublishedFiles(network, *(home / name for name in TOKENIZER_FILES))
+
+
+def _network_in(folder: Path) -> Path | None:
+    """The network's file; a small checkpoint's or the editing model's model.safetensors is not one."""
+    for place in (folder, folder / NETWORK_FOLDER):
+        for name in NETWORK_FILES:
+            beside = [place, place.parent] if place.name == NETWORK_FOLDER else [place]
+            if not (place / name).is_file() or (place / CARD_NAME).is_file():
+                continue
+            if name == NETWORK_FILES[0] or len(beside) == 2 or (place / TOKENIZER_FILES[0]).is_file():
+                return place / name
+    return None
