@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from alaya.errors import RequestError
 from alaya.gbuffer import GBuffer
 
 
@@ -79,19 +80,36 @@ class InverseModel(Protocol):
         ...
 
 
-def load_inverse(name_or_path: str | Path = "small", device: str = "auto") -> InverseModel:
+def load_inverse(name_or_path: str | Path = "small", device: str = "auto", **options: Any) -> InverseModel:
     """Load an inverse model.
 
     Args:
-        name_or_path: "small" (the embedded model) or the folder of a checkpoint.
+        name_or_path: "small" (the embedded model), "cosmos-7b" (the published one) or the folder of a checkpoint.
         device: "auto", "cpu" or "cuda".
+        options: of `inverse.cosmos_model.CosmosInverse.load`; the embedded model has none.
 
     Raises:
-        RequestError: CUDA was asked for where there is none.
+        RequestError: CUDA was asked for where there is none, or the model has no such option.
         WeightsNotFoundError: no such checkpoint; the message names the places looked at.
         WeightsError: the files are not what they should be.
     """
     from alaya.device import choose_device
+    from inverse.cosmos_files import find_cosmos
+
+    place = choose_device(device).name
+    published = find_cosmos(str(name_or_path))
+    if published is not None:
+        try:
+            from inverse.cosmos_model import CosmosInverse
+        except ModuleNotFoundError as error:
+            raise RequestError(
+                f"{name_or_path} needs {error.name}, which is not installed; pip install 'alaya-renderer[inverse]'"
+            ) from error
+        return CosmosInverse.load(published, place, **options)
+    if options:
+        raise RequestError(
+            f"the model {str(name_or_path)!r} has no option {', '.join(options)}; leave it out"
+        )
     from inverse.small import SmallInverse
 
-    return SmallInverse.load(str(name_or_path), choose_device(device).name)
+    return SmallInverse.load(str(name_or_path), place)

@@ -1,0 +1,223 @@
+"""The published inverse renderer: all pictures of a window in one call, RGB encoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+import torch
+from diffusers.models.attention_dispatch import attention_backend
+from einops import rearrange
+from torch import Tensor
+
+from alaya.codes import RELATIVE_RANGE
+from alaya.errors import RequestError
+from alaya.flow import frame_noise
+from alaya.gbuffer import GBuffer
+from alaya.resize import working_size
+from inverse.cosmos import NUM_PASSES, CosmosInverseTransformer
+from inverse.cosmos_codec import RATIO, CosmosCodec
+from inverse.cosmos_files import NAME, ConvertedFolder, PublishedFiles
+from inverse.cosmos_load import load_parts
+from inverse.cosmos_pictures import EXTRA_PASSES, PASSES, blended_normals, to_gbuffer
+from inverse.cosmos_sampler import sample
+from inverse.models import ModelInfo
+from inverse.restore import restore
+
+TRAINED_SIZE = (704, 1280)
+NUM_FRAMES, NUM_STEPS = 57, 15
+MAX_SIDE = 1920  # the table of places ends there
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+ATTENTION = {"native": "native", "cudnn": "_native_cudnn", "flash": "flash", "xformers": "xformers"}
+OPTIONS = frozenset({"num_steps", "height", "width"})
+OFFLOADS = ("none", "model")
+
+
+class CosmosInverse:
+    """See `inverse.models.InverseModel` for the methods' contract."""
+
+    def __init__(
+        self,
+        net: CosmosInverseTransformer,
+        codec: CosmosCodec,
+        sha256: str,
+        device: str = "cpu",
+        *,
+        offload: str = "none",
+        attention: str = "auto",
+    ) -> None:
+        self.net, self.codec, self.device = net, codec, torch.device(device)
+        self.offload, self.attention = offload, attention
+        limits = RELATIVE_RANGE
+        frames = min(NUM_FRAMES, codec.statistics.max_frames)
+        self.info = ModelInfo(
+            NAME, sha256, frames, NUM_STEPS, "relative", limits.near, limits.far, options=OPTIONS
+        )
+        parts: list[torch.nn.Module] = [net, codec.vae]
+        if offload == "none":
+            for part in parts:
+                part.to(self.device)
+
+    @classmethod
+    def load(
+        cls,
+        files: PublishedFiles | ConvertedFolder,
+        device: str = "cpu",
+        *,
+        dtype: str = "auto",
+        rope_dtype: str = "fp32",
+        offload: str = "none",
+        attention: str = "auto",
+        compile_blocks: bool = False,
+    ) -> CosmosInverse:
+        """Load the published files or a converted folder.
+
+        Args:
+            files: of `inverse.cosmos_files.find_cosmos`.
+            device: as torch names it.
+            dtype: of the network: "bf16", "fp16", "fp32", or "auto": bf16 on CUDA, fp32 elsewhere.
+            rope_dtype: "bf16" rounds the rotary angles as the reference does in bfloat16; else "fp32".
+            offload: "model" keeps only the network or the tokenizer on the device.
+            attention: "auto", "native", "cudnn", "flash" or "xformers".
+            compile_blocks: let torch compile the blocks.
+        """
+        _check("dtype", dtype, ("auto", *DTYPES))
+        _check("rope_dtype", rope_dtype, ("fp32", "bf16"))
+        _check("offload", offload, OFFLOADS)
+        _check("attention", attention, ("auto", *ATTENTION))
+        cuda = device.startswith("cuda")
+        kind = DTYPES["bf16" if cuda else "fp32"] if dtype == "auto" else DTYPES[dtype]
+        # a CPU cannot average bf16 volumes, which the tokenizer's encoder does
+        net, codec = load_parts(files, kind, torch.bfloat16 if cuda else torch.float32)
+        net.fold_contexts()
+        if rope_dtype == "bf16":
+            net.round_rotary()
+        if compile_blocks:
+            net.compile_repeated_blocks()
+        return cls(net, codec, files.identity(), device, offload=offload, attention=attention)
+
+    def working_size(self, height: int, width: int) -> tuple[int, int]:
+        """As `InverseModel.working_size`: what it was trained at, or as many pixels in the clip's own shape."""
+        trained_height, trained_width = TRAINED_SIZE
+        if abs(height * trained_width / (width * trained_height) - 1) < 0.05:
+            return TRAINED_SIZE
+        half = working_size(height, width, trained_height * trained_width // 4)
+        return min(2 * half[0], MAX_SIDE), min(2 * half[1], MAX_SIDE)
+
+    def predict(
+        self, rgb: np.ndarray, *, num_steps: int | None = None, seed: int = 0, first_frame: int = 0
+    ) -> GBuffer:
+        """As `InverseModel.predict`."""
+        return to_gbuffer(self.pictures(rgb, num_steps=num_steps, seed=seed, first_frame=first_frame))
+
+    def estimate(
+        self, rgb: np.ndarray, *, num_steps: int | None = None, seed: int = 0, first_frame: int = 0
+    ) -> tuple[GBuffer, np.ndarray]:
+        """As `InverseModel.estimate`; this model cuts no background away."""
+        gbuffer = self.predict(rgb, num_steps=num_steps, seed=seed, first_frame=first_frame)
+        return gbuffer, gbuffer.depth
+
+    @torch.inference_mode()
+    def pictures(
+        self,
+        rgb: np.ndarray,
+        names: Iterable[str] = tuple(PASSES),
+        *,
+        num_steps: int | None = None,
+        seed: int = 0,
+        first_frame: int = 0,
+        blend_normals: bool = False,
+    ) -> dict[str, np.ndarray]:
+        """The pictures of some passes as the decoder gives them, all from one encoding of the clip.
+
+        Args:
+            rgb: (T, h, w, 3) float32 sRGB in [0, 1], T = 8n+1 and sides multiples of 16.
+            names: of `PASSES` and `EXTRA_PASSES`.
+            num_steps: sampling steps, 15 when None.
+            seed: decides all noise.
+            first_frame: number of the window's first frame in the clip.
+            blend_normals: bring normals to unit length as the reference does.
+
+        Returns:
+            name -> (T, h, w, 3) float32, about [-1, 1].
+        """
+        rows = [_row(name) for name in names]
+        _check_size(*rgb.shape[1:3])
+        clip = self._encode(rearrange(torch.from_numpy(rgb), "t h w c -> 1 c t h w") * 2 - 1)
+        noise = window_noise(rows, clip, seed, first_frame)
+        steps = self.info.num_steps if num_steps is None else num_steps
+        with self._on_device(self.net), _backend(self.attention):
+            latents = sample(self.net, clip, noise.to(self.device), rows, steps)
+        drawn = dict(zip(names, self._decode(latents), strict=True))
+        if blend_normals and "normal" in drawn:
+            drawn["normal"] = blended_normals(drawn["normal"])
+        return drawn
+
+    def restore(self, coarse: GBuffer, rgb: np.ndarray) -> GBuffer:
+        """As `InverseModel.restore`."""
+        return restore(coarse, rgb, self.info.far)
+
+    def _encode(self, video: Tensor) -> Tensor:
+        with self._on_device(self.codec.vae):
+            return self.codec.encode(video).to(self.device)
+
+    def _decode(self, latents: Tensor) -> Iterator[np.ndarray]:
+        """One pass at a time: the decoder needs more memory than the network."""
+        with self._on_device(self.codec.vae):
+            for single in latents.split(1):
+                yield rearrange(self.codec.decode(single)[0].cpu(), "c t h w -> t h w c").numpy()
+
+    @contextmanager
+    def _on_device(self, part: torch.nn.Module) -> Iterator[None]:
+        """Bring a part to the device for a while, where parts take turns."""
+        if self.offload == "none":
+            yield
+            return
+        part.to(self.device)
+        try:
+            yield
+        finally:
+            part.to("cpu")
+
+
+def window_noise(rows: Iterable[int], clip: Tensor, seed: int, first_frame: int) -> Tensor:
+    """Noise (passes, 16, t, h, w) that a pass and a latent frame's number in its clip decide, with the seed."""
+    _, channels, frames, height, width = clip.shape
+    first = first_frame if frames == 1 else first_frame // RATIO
+    shape = (channels, height, width)
+    drawn = [frame_noise(seed * NUM_PASSES + row, first, frames, shape) for row in rows]
+    return rearrange(torch.stack(drawn), "p t c h w -> p c t h w")
+
+
+def _row(name: str) -> int:
+    passes = {**PASSES, **EXTRA_PASSES}
+    if name not in passes:
+        raise RequestError(f"no picture is called {name!r}; there are {', '.join(passes)}")
+    return passes[name]
+
+
+def _check_size(height: int, width: int) -> None:
+    if height % 16 or width % 16 or not 0 < max(height, width) <= MAX_SIDE:
+        raise RequestError(
+            f"the model works at sides that are multiples of 16 up to {MAX_SIDE}, not {width}x{height}"
+        )
+
+
+def _check(name: str, value: str, allowed: Iterable[str]) -> None:
+    if value not in allowed:
+        raise RequestError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+
+
+@contextmanager
+def _backend(name: str) -> Iterator[None]:
+    """Attend with one of torch's or diffusers' implementations for a while."""
+    with ExitStack() as stack:
+        if name != "auto":
+            try:
+                stack.enter_context(attention_backend(ATTENTION[name]))
+            except (ImportError, RuntimeError, ValueError) as error:
+                raise RequestError(
+                    f"--attention {name} cannot be used here ({error}); leave it out"
+                ) from error
+        yield
