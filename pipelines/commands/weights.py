@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from alaya.errors import AlayaError
 from pipelines.commands.options import traceback_option
 
 stage_option = click.option(
@@ -21,11 +22,27 @@ def command() -> None:
 def list_command() -> None:
     """Print every checkpoint that is known: name, stage, size, licence, place."""
     from alaya.weights import list_weights
+    from pipelines.published import PUBLISHED
 
     for entry in list_weights():
         size = f"{entry.bytes / 2**20:.1f} MiB" if entry.bytes else "-"
         place = entry.path or "not here"
-        click.echo(f"{entry.name:<12} {entry.stage:<8} {size:>10}  {entry.licence:<12} {place}")
+        click.echo(f"{entry.name:<12} {entry.stage:<8} {size:>10}  {entry.licence:<18} {place}")
+    for entry in PUBLISHED:
+        size = f"{entry.bytes / 10**9:.0f} GB"
+        place = "here" if entry.present else f"not here; alaya weights fetch {entry.name}"
+        click.echo(f"{entry.name:<12} {entry.stage:<8} {size:>10}  {entry.licence:<18} {place}")
+
+
+@command.command("fetch")
+@click.argument("name")
+@click.option("--to", "folder", type=click.Path(path_type=Path), help="Default: checkpoints/NAME.")
+@traceback_option
+def fetch_command(name: str, folder: Path | None) -> None:
+    """Download a published checkpoint's files from the Hugging Face hub, going on where a download was cut off."""
+    from pipelines.published import fetch, published
+
+    click.echo(fetch(published(name), folder or Path("checkpoints") / name, click.echo))
 
 
 @command.command("path")
@@ -43,13 +60,66 @@ def path_command(name: str, stage: str | None) -> None:
 @stage_option
 @traceback_option
 def check_command(name: str, stage: str | None) -> None:
-    """Check a checkpoint, a name or a path: header, names, shapes, sha256."""
-    from alaya.weights import check_weights
+    """Check a checkpoint, a name or a path: header, names, shapes, sha256.
+
+    A file is held against the published layouts (7B inverse renderer, 96-channel editing network and its
+    16-channel base, UMT5 text encoder, Wan autoencoder) without reading its tensors.
+    """
+    from alaya.layout_check import check_weights, weight_files
+    from alaya.weights import STAGES
 
     path = Path(name)
-    is_one = path.is_file() or (path / "card.json").is_file()
+    holds_stages = any((path / each / "card.json").is_file() for each in STAGES)
+    is_one = path.is_file() or (not holds_stages and bool(weight_files(path)))
     for found in [path] if is_one else _find(name, stage):
         click.echo(check_weights(found))
+
+
+@command.command("verify")
+@click.option(
+    "--golden",
+    "directory",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with published-layout weights and the numbers a reference gave for them (io.safetensors).",
+)
+@traceback_option
+def verify_command(directory: Path) -> None:
+    """Load the weights in a folder as a run does and compare with a reference's numbers; exit 1 if one is off."""
+    if _is_editing(directory):
+        from editing.wan_verify import verify_golden
+    else:
+        from inverse.cosmos_verify import verify_golden
+    groups = verify_golden(directory)
+    for group in groups:
+        click.echo(group.line())
+    wrong = [group.name for group in groups if not group.good]
+    if wrong or not groups:
+        raise AlayaError(
+            f"{directory}: {len(wrong)} of {len(groups)} groups are not the reference's"
+            f" ({', '.join(wrong[:10]) or 'there are none'})"
+        )
+
+
+@command.command("convert")
+@click.argument("source")
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--dtype", type=click.Choice(["bf16", "fp32"]), default="bf16", help="Default: bf16.")
+@traceback_option
+def convert_command(source: str, target: Path, dtype: str) -> None:
+    """Write the published files in SOURCE as the diffusers folder TARGET, one tensor at a time."""
+    if _is_editing(Path(source)):
+        from editing.wan_convert import convert
+    else:
+        from inverse.cosmos_convert import convert
+    click.echo(convert(source, target, {"bf16": "BF16", "fp32": "F32"}[dtype]))
+
+
+def _is_editing(folder: Path) -> bool:
+    """Whether a folder holds the published editing model's files rather than the inverse renderer's."""
+    from editing.wan_files import find_wan
+
+    return find_wan(str(folder)) is not None
 
 
 def _find(name: str, stage: str | None) -> list[Path]:
