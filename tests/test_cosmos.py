@@ -15,7 +15,8 @@ from alaya.errors import RequestError, WeightsError, WeightsNotFoundError
 from alaya.golden import compare
 from alaya.weights import compare_keys
 from inverse import cosmos_keys
-from inverse.cosmos import FIXED_CONFIG, CosmosInverseTransformer, RoundedRotary
+from inverse.cosmos import FIXED_CONFIG, CosmosInverseTransformer
+from inverse.cosmos_places import RoundedRotary
 from inverse.cosmos_sampler import make_scheduler, sample
 from inverse.cosmos_verify import verify_golden
 
