@@ -43,6 +43,13 @@ def _load_editor(name: str, device: str) -> Any:
     return load_editor(name, device=device)
 
 
+def _inverse_sha256(name: str) -> str:
+    from inverse.cosmos_files import find_cosmos
+
+    published = find_cosmos(name)
+    return published.identity() if published else _sha256(name, "inverse")
+
+
 def _editing_sha256(name: str) -> str:
     from editing.wan_files import find_wan
 
@@ -50,5 +57,5 @@ def _editing_sha256(name: str) -> str:
     return published.identity() if published else _sha256(name, "editing")
 
 
-INVERSE = Loader(lambda name: _sha256(name, "inverse"), _load_inverse)
+INVERSE = Loader(_inverse_sha256, _load_inverse)
 EDITING = Loader(_editing_sha256, _load_editor)
