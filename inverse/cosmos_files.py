@@ -8,14 +8,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from alaya.errors import WeightsNotFoundError
+from alaya.errors import WeightsError, WeightsNotFoundError
 from alaya.files import file_sha256
+from alaya.torch_files import open_tensors
 from alaya.weights import CARD_NAME, read_card, search_folders
+from inverse.cosmos_keys import MARK
 
 NAME = "cosmos-7b"
 NETWORK_FOLDER = "Diffusion_Renderer_Inverse_Cosmos_7B"
 TOKENIZER_FOLDER = "Cosmos-Tokenize1-CV8x8x8-720p"
-NETWORK_FILES = ("model.pt", "model.safetensors")
+NETWORK_FILE = "model.pt"
 TOKENIZER_FILES = ("encoder.jit", "decoder.jit", "mean_std.pt", "image_mean_std.pt")
 STATISTICS_NAME = "latents.safetensors"
 """In a converted folder: the statistics of the latents, of clips and of single pictures."""
@@ -99,12 +101,20 @@ def _files_in(folder: Path) -> PublishedFiles | ConvertedFolder | None:
 
 
 def _network_in(folder: Path) -> Path | None:
-    """The network's file; a small checkpoint's or the editing model's model.safetensors is not one."""
+    """The network's file: model.pt, or any file whose header shows the network; none beside a card."""
     for place in (folder, folder / NETWORK_FOLDER):
-        for name in NETWORK_FILES:
-            beside = [place, place.parent] if place.name == NETWORK_FOLDER else [place]
-            if not (place / name).is_file() or (place / CARD_NAME).is_file():
-                continue
-            if name == NETWORK_FILES[0] or len(beside) == 2 or (place / TOKENIZER_FILES[0]).is_file():
-                return place / name
+        if (place / CARD_NAME).is_file():
+            continue
+        if (place / NETWORK_FILE).is_file():
+            return place / NETWORK_FILE
+        for path in sorted([*place.glob("*.safetensors"), *place.glob("*.pt")]):
+            if _is_network(path):
+                return path
     return None
+
+
+def _is_network(path: Path) -> bool:
+    try:
+        return any(name.endswith(MARK) for name in open_tensors(path).header)
+    except (WeightsError, WeightsNotFoundError):
+        return False

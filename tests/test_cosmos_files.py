@@ -108,6 +108,14 @@ def test_places_of_the_published_files(tmp_path, monkeypatch):
         assert isinstance(found, PublishedFiles)
         assert found.network == network / "model.pt"
         assert found.mean_std == whole / "mean_std.pt"
+    fetched = tmp_path / "cosmos-7b"
+    shutil.copytree(whole, fetched / TOKENIZER_FOLDER)
+    save_file({f"net.{name}": value for name, value in golden_state().items()}, fetched / "any.safetensors")
+    assert find_cosmos("cosmos-7b").network == fetched / "any.safetensors"
+    shutil.rmtree(fetched)
+    fetched.mkdir()
+    save_file({"patch_embedding.weight": torch.zeros(1)}, fetched / "model.safetensors")
+    assert find_cosmos(str(fetched)) is None
     (whole / "image_mean_std.pt").unlink()
     with pytest.raises(WeightsNotFoundError, match=r"no image_mean_std\.pt beside it"):
         find_cosmos(str(network))
