@@ -9,7 +9,7 @@ import pytest
 from alaya.errors import AlayaError, RequestError
 from worlds.looks import LOOKS, random_lighting
 from worlds.scene import Scene, build_scene
-from worlds.viewpoint import Viewpoint, pose_matrices, sun_direction
+from worlds.viewpoint import Viewpoint, sun_direction
 
 WIDTH, HEIGHT = 128, 72
 BOX = (np.array([-2.0, 5.0, 0.0]), np.array([-0.5, 6.5, 1.8]))
@@ -236,17 +236,6 @@ def test_motion_of_a_turning_thing_and_of_the_sky(make_renderer: Any) -> None:
     assert error.max() < 0.1
 
 
-def test_pose_order_is_yaw_pitch_roll() -> None:
-    yaw, pitch, roll = 0.4, -0.3, 0.7
-    c, s = np.cos, np.sin
-    z = np.array([[c(yaw), -s(yaw), 0], [s(yaw), c(yaw), 0], [0, 0, 1]])
-    x = np.array([[1, 0, 0], [0, c(pitch), -s(pitch)], [0, s(pitch), c(pitch)]])
-    y = np.array([[c(roll), 0, s(roll)], [0, 1, 0], [-s(roll), 0, c(roll)]])
-    matrix = pose_matrices(np.array([[1, 2, 3, yaw, pitch, roll, 2, 0]], np.float32))[0]
-    np.testing.assert_allclose(matrix[:3, :3], 2 * z @ x @ y, atol=1e-6)
-    np.testing.assert_allclose(matrix[:3, 3], [1, 2, 3])
-
-
 @pytest.mark.egl
 @pytest.mark.parametrize("kind", range(20))
 def test_every_pattern_gives_valid_surfaces_with_bumps_that_average_out(
@@ -373,11 +362,6 @@ def test_random_lighting_covers_dark_to_clipped(make_renderer: Any) -> None:
     assert max(means) > 170
     assert max(clipped) > 0.1
     assert np.median(means) == pytest.approx(120, abs=45)
-
-
-def test_thirteen_looks() -> None:
-    names = "neutral sunny sunset night fog rain snow autumn cyberpunk underwater fantasy storm dust"
-    assert list(LOOKS) == names.split()
 
 
 def test_no_egl_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
