@@ -9,7 +9,7 @@ import pytest
 from alaya.errors import AlayaError, RequestError
 from worlds.looks import LOOKS, random_lighting
 from worlds.scene import Scene, build_scene
-from worlds.viewpoint import Viewpoint, sun_direction
+from worlds.viewpoint import Viewpoint, pose_matrices, sun_direction
 
 WIDTH, HEIGHT = 128, 72
 BOX = (np.array([-2.0, 5.0, 0.0]), np.array([-0.5, 6.5, 1.8]))
