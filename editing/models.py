@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
+from alaya.errors import RequestError
 from alaya.gbuffer import GBuffer
 
 
@@ -115,16 +116,19 @@ class EditingModel(Protocol):
         ...
 
 
-def load_editor(name_or_path: str | Path = "small", device: str = "auto") -> EditingModel:
+def load_editor(
+    name_or_path: str | Path = "small", device: str = "auto", *, reference: bool = False
+) -> EditingModel:
     """Load an editing model.
 
     Args:
         name_or_path: "small" (the embedded model), "wan-1.3b" (the published one) or the folder of a checkpoint
             of either.
         device: "auto", "cpu" or "cuda".
+        reference: of the published model, its reference's tiles and truncation, to compare with that.
 
     Raises:
-        RequestError: CUDA was asked for where there is none.
+        RequestError: CUDA was asked for where there is none, or `reference` of a model that has none.
         WeightsNotFoundError: no such checkpoint; the message names the places looked at.
         WeightsError: the files are not what they should be.
     """
@@ -136,7 +140,9 @@ def load_editor(name_or_path: str | Path = "small", device: str = "auto") -> Edi
     if published is not None:
         from editing.wan_model import WanEditor
 
-        return WanEditor.load(published, chosen)
+        return WanEditor.load(published, chosen, reference=reference)
+    if reference:
+        raise RequestError(f"the model {str(name_or_path)!r} has no reference to compare with; leave it out")
     from editing.small import SmallEditor
 
     return SmallEditor.load(str(name_or_path), chosen)

@@ -21,6 +21,7 @@ from editing.enlarge import enlarge_picture
 from editing.models import ModelInfo, Words
 from editing.text import NEGATIVE, TextReader
 from editing.wan import CONDITIONS
+from editing.wan_attention import TextLayer
 from editing.wan_files import NAME, WanFiles
 from editing.wan_load import HEAD_WIDTH, load_transformer, load_vae
 from editing.wan_planes import condition_video
@@ -66,6 +67,7 @@ class WanEditor:
         self.tiles: Tiles | None = wan_vae.REFERENCE_TILES if reference else None
         self.truncate = reference
         self._kept: dict[str, Tensor] = {}
+        self._texts: list[tuple[Tensor, bool, tuple[TextLayer, ...]]] = []
 
     @classmethod
     def load(
@@ -182,7 +184,7 @@ class WanEditor:
         fold = getattr(backend, "value", backend) in FOLDING_BACKENDS
         clip = net.read_clip(conditions.to(self.device))
         rows = [text] if negative is None or cfg_scale == 1 else [text, negative]
-        texts = [net.read_text(each.to(self.device), fold) for each in rows]
+        texts = [self._read(each, fold) for each in rows]
 
         def velocity(latents: Tensor, timestep: Tensor) -> list[Tensor]:
             return net.velocities(latents, timestep, clip, texts)
@@ -197,6 +199,15 @@ class WanEditor:
         rgb = (pictures + 1) * 127.5
         rgb = (rgb.floor() if self.truncate else rgb) / 255
         return np.ascontiguousarray(rearrange(rgb.cpu(), "c t h w -> t h w c").numpy())
+
+    def _read(self, rows: Tensor, fold: bool) -> tuple[TextLayer, ...]:
+        """A text's keys and values; those of the last two are kept, for the clip's next window."""
+        for known, folded, layers in self._texts:
+            if known is rows and folded == fold:
+                return layers
+        layers = self.transformer.read_text(rows.to(self.device), fold)
+        self._texts = [*self._texts[-1:], (rows, fold, layers)]
+        return layers
 
     def _conditions(self, gbuffer: GBuffer) -> Tensor:
         """The encoded G-buffers of a window, from memory if another style of the clip needed them before."""

@@ -20,8 +20,8 @@ from editing.wan import CONDITIONS
 from editing.wan_files import find_wan
 from editing.wan_load import load_text_encoder
 from editing.wan_model import WanEditor
-from editing.wan_sampler import schedule
-from editing.wan_vae import Tiles
+from editing.wan_sampler import CFG_SCALE, SHIFT, schedule
+from editing.wan_vae import REFERENCE_TILES, Tiles
 
 NET, CONDITIONING, TEXT, SCHEDULE, LATENTS = 1e-5, 1e-6, 3e-6, 1e-6, 1e-5
 """Largest relative errors."""
@@ -92,7 +92,9 @@ def _chain(
         rearrange(part["gbuffers"][channels.index(name)].float() * (2 / 255) - 1, "t h w c -> 1 c t h w")
         for name in CONDITIONS
     ]
-    tiles = Tiles(tuple(meta["tile_size"]), tuple(meta["tile_stride"]))
+    tiles = REFERENCE_TILES
+    if "tile_size" in meta:
+        tiles = Tiles(tuple(meta["tile_size"]), tuple(meta["tile_stride"]))
     yield compare("y untiled", editor.encode_videos(videos), part["y_untiled"], CONDITIONING)
     editor.tiles, editor.truncate = tiles, True
     conditions = editor.encode_videos(videos)
@@ -101,7 +103,7 @@ def _chain(
     for kind in ("positive", "negative"):
         rows[kind] = encode_tokens(encoder, part[f"{kind}_ids"].reshape(-1))
         yield compare(f"text {kind}", rows[kind], part[f"{kind}_context"], TEXT)
-    steps, shift = int(meta["steps"]), float(meta["shift"])
+    steps, shift = int(meta["steps"]), float(meta.get("shift", SHIFT))
     sigmas, timesteps = schedule(steps, shift)
     yield compare("sigmas", sigmas[:-1], part["sigmas"].reshape(-1), SCHEDULE)
     yield compare("timesteps", timesteps, part["timesteps_bf16"].reshape(-1), SCHEDULE)
@@ -111,7 +113,7 @@ def _chain(
         rows["negative"],
         part["noise"],
         num_steps=steps,
-        cfg_scale=float(meta["cfg_scale"]),
+        cfg_scale=float(meta.get("cfg_scale", CFG_SCALE)),
         shift=shift,
     )
     yield compare("latents", latents, part["latents"], LATENTS)

@@ -12,6 +12,7 @@ from alaya.errors import WeightsError, WeightsNotFoundError
 from alaya.golden import compare, compare_levels
 from editing.wan_verify import verify_golden
 
+pytestmark = pytest.mark.timeout(900)  # about fifteen seconds of one free core; others may be at work
 GOLDEN = Path(__file__).parent / "data" / "golden" / "editing"
 
 

@@ -10,15 +10,18 @@ import torch
 from gbuffer_samples import make_gbuffer
 from wan_samples import save_tiny
 
+from alaya.clip import ClipInfo, ClipWriter
+from alaya.clip_info import DepthInfo
 from alaya.codes import PNG8_DEPTH, RELATIVE_RANGE, decode_depth
 from alaya.errors import RequestError
 from alaya.gbuffer import GBuffer
+from alaya.video import probe
 from editing import wan_vae
 from editing.models import load_editor
 from editing.wan import CONDITIONS
-from editing.wan_files import find_wan
-from editing.wan_model import WanEditor
 from editing.wan_planes import condition_video
+from pipelines.edit_job import run_edits
+from pipelines.settings import EditSettings
 
 FRAMES, SIZE = 9, (32, 48)
 
@@ -68,7 +71,9 @@ def test_gbuffers_are_encoded_once_for_all_styles(editor, monkeypatch):
 
 
 def test_reference_mode_tiles_and_truncates(folder, gbuffer):
-    editor = WanEditor.load(find_wan(str(folder)), reference=True)
+    editor = load_editor(folder, "cpu", reference=True)
+    with pytest.raises(RequestError, match="no reference"):
+        load_editor("small", "cpu", reference=True)
     rgb = editor.predict(gbuffer, editor.encode_text("snow"), num_steps=1) * 255
     assert editor.tiles == wan_vae.REFERENCE_TILES
     assert np.abs(rgb - rgb.round()).max() < 1e-4
@@ -160,3 +165,15 @@ def test_the_door_loads_no_library_it_may_not_need():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_the_whole_job_runs_on_a_folder(folder, tmp_path):
+    clip = tmp_path / "clip"
+    info = ClipInfo(frames=12, width=64, height=40, fps=Fraction(15), depth=DepthInfo("relative", 0.5, 100.0))
+    with ClipWriter(clip, info) as writer:
+        writer.write(make_gbuffer(12, 40, 64, seed=7))
+    common = {"gbuffers": clip, "prompt": "snow", "model": str(folder), "num_steps": 1, "device": "cpu"}
+    settings = EditSettings(**common, height=32, width=48, num_frames=9, output=tmp_path / "snow.mp4")
+    (video,) = run_edits((settings,))
+    found = probe(video)
+    assert (found.num_frames, found.height, found.width, found.fps) == (12, 40, 64, 15)
