@@ -25,7 +25,7 @@ else
 	cp constraints.txt .venv/constraints.txt
 	$(if $(TORCH_INDEX),$(PIP) install --quiet --no-deps --index-url $(TORCH_INDEX) -c .venv/constraints.txt torch)
 endif
-	$(PIP) install --quiet -c .venv/constraints.txt -e '.[dev,train,worlds]'
+	$(PIP) install --quiet -c .venv/constraints.txt -e '.[dev,train,worlds,inverse,editing]'
 	rm -f .venv/.setup-cuda*
 	touch $@
 
