@@ -108,9 +108,15 @@ def fetch(entry: Published, folder: Path, note: Callable[[str], None]) -> Path:
         note: is told what is being fetched.
 
     Raises:
+        RequestError: huggingface_hub is not installed.
         AlayaError: no room, no network (or HF_HUB_OFFLINE), no such repository, or files are still missing.
     """
-    from huggingface_hub import snapshot_download
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise RequestError(
+            "weights fetch needs huggingface_hub, which is not installed; pip install -e '.[inverse]' brings it"
+        ) from error
 
     folder.mkdir(parents=True, exist_ok=True)
     held = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
