@@ -91,4 +91,4 @@ def _bytes(tensor: Tensor, dtype: str, shape: tuple[int, ...]) -> memoryview:
         raise ValueError(f"a tensor of shape {tuple(tensor.shape)} came for {shape}")
     kinds = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
     flat = tensor.detach().to("cpu", kinds[dtype]).contiguous().reshape(-1)
-    return memoryview(flat.view(torch.uint8).numpy())
+    return memoryview(flat.view(torch.uint8).numpy().data)
