@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 
 from alaya.errors import RequestError
-from alaya.files import atomic_write
+from alaya.files import atomic_write, joint_sha256
 from alaya.shards import SHARD_BYTES, write_shards
 from alaya.torch_files import open_tensors
 from alaya.weights import CARD_NAME
-from editing.wan_files import NAME, find_wan, joint_sha256
+from editing.wan_files import NAME, find_wan
 from editing.wan_load import HEAD_WIDTH, Part, text_part, transformer_part, vae_part
 
 DTYPES = {"BF16": torch.bfloat16, "F32": torch.float32}

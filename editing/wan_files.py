@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from alaya.errors import WeightsError, WeightsNotFoundError
-from alaya.files import file_sha256
+from alaya.files import joint_sha256
 from alaya.weights import CARD_NAME, read_card, read_header, search_folders
 
 NAME = "wan-1.3b"
@@ -55,17 +53,6 @@ class WanFiles:
             return str(read_card(self.folder, "editing")["sha256"])
         shards = sorted(self.transformer.glob("*.safetensors")) if self.converted else [self.transformer]
         return joint_sha256(shards)
-
-
-def joint_sha256(paths: Iterable[Path]) -> str:
-    """One sha256 for some files: a single file's own, else that of all of theirs."""
-    sums = [_file_sum(path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    return sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
-
-
-@functools.lru_cache(maxsize=16)
-def _file_sum(path: Path, _size: int, _time: int) -> str:
-    return file_sha256(path)
 
 
 def find_wan(name: str) -> WanFiles | None:

@@ -10,11 +10,11 @@ from safetensors.torch import save
 
 from alaya.codes import RELATIVE_RANGE
 from alaya.errors import RequestError
-from alaya.files import atomic_write
+from alaya.files import atomic_write, joint_sha256
 from alaya.shards import ITEM_BYTES, SHARD_BYTES, write_shards
 from alaya.weights import CARD_NAME
 from inverse.cosmos_codec import LatentStatistics
-from inverse.cosmos_files import NAME, STATISTICS_NAME, PublishedFiles, find_cosmos, joint_sha256
+from inverse.cosmos_files import NAME, STATISTICS_NAME, PublishedFiles, find_cosmos
 from inverse.cosmos_load import Part, network_part, read_statistics, statistics_tensors, tokenizer_part
 from inverse.cosmos_model import NUM_FRAMES, NUM_STEPS
 from inverse.cosmos_sampler import make_scheduler

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from alaya.errors import WeightsError, WeightsNotFoundError
-from alaya.files import file_sha256
+from alaya.files import joint_sha256
 from alaya.torch_files import open_tensors
 from alaya.weights import CARD_NAME, read_card, search_folders
 from inverse.cosmos_keys import MARK
@@ -48,17 +45,6 @@ class ConvertedFolder:
     def identity(self) -> str:
         """The sha256 its card states, of all its weights."""
         return str(read_card(self.folder, "inverse")["sha256"])
-
-
-def joint_sha256(paths: Iterable[Path]) -> str:
-    """One sha256 for some files, in the order given."""
-    sums = [_file_sum(path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    return hashlib.sha256("".join(sums).encode()).hexdigest()
-
-
-@functools.lru_cache(maxsize=64)
-def _file_sum(path: Path, _size: int, _time: int) -> str:
-    return file_sha256(path)
 
 
 def find_cosmos(name: str) -> PublishedFiles | ConvertedFolder | None:

@@ -32,7 +32,8 @@ def measure_inverse(model: InverseModel, set_dir: Path, report: Report = silent)
     names = []
     for index, clip in enumerate(read_eval_clips(set_dir)):
         predicted, depth = estimate_clip(model, clip.rgb)
-        rows.append(score_gbuffer(predicted, clip.truth) | score_estimate(predicted, depth, clip.truth))
+        scores = score_gbuffer(predicted, clip.truth)
+        rows.append(scores | score_estimate(scores, predicted, depth, clip.truth))
         names.append((clip.name, clip.family))
         trivial.append(floors.scores(clip))
         if clip.motion is not None and len(clip.rgb) > 1:
@@ -55,20 +56,19 @@ def measure_inverse(model: InverseModel, set_dir: Path, report: Report = silent)
     }
 
 
-def score_estimate(predicted: GBuffer, depth: np.ndarray, truth: GBuffer) -> Scores:
+def score_estimate(scores: Scores, predicted: GBuffer, depth: np.ndarray, truth: GBuffer) -> Scores:
     """Score depth (T, H, W, 1) as the model has it everywhere, and what was wrongly cut away as background.
 
     The G-buffer itself has infinite depth there, which no mean survives: `depth_absrel` and `depth_delta1` are of
     the estimate, `false_sky` is the share of true surface that was cut away, `depth_absrel_cut` is the G-buffer's
-    own score with infinity counted as 10 km, as the formula has it.
+    own score (`scores`, of `score_gbuffer`) with infinity counted as 10 km, as the formula has it.
     """
     surface = truth.mask
     if not surface.any():
         return {}
-    right = truth.depth[surface][:, 0]
-    cut = score_depth(predicted.depth[surface][:, 0], right)["depth_absrel"]
+    estimated = score_depth(depth[surface][:, 0], truth.depth[surface][:, 0])
     false_sky = float((~predicted.mask)[surface].mean())
-    return {**score_depth(depth[surface][:, 0], right), "depth_absrel_cut": cut, "false_sky": false_sky}
+    return {**estimated, "depth_absrel_cut": scores["depth_absrel"], "false_sky": false_sky}
 
 
 def predict_clip(model: InverseModel, rgb: np.ndarray) -> GBuffer:
