@@ -1,5 +1,6 @@
 """The renderer against rays and projections worked out by hand, and the looks against each other."""
 
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -303,8 +304,9 @@ def test_sunlight_casts_a_shadow_away_from_the_sun(make_renderer: Any) -> None:
     renderer = make_renderer(supersample=2)
     renderer.load(scene)
     renderer.gbuffer(0)
+    crisp = replace(LOOKS["sunny"], shadow=1.0, shadow_soft=0.03)
     left, right = (
-        renderer.light(LOOKS["sunny"], sun_azimuth=side * np.pi / 2, sun_elevation=0.45).astype(int)
+        renderer.light(crisp, sun_azimuth=side * np.pi / 2, sun_elevation=0.45).astype(int)
         for side in (-1, 1)
     )
     beside = slice(52, 56), slice(60, 68)  # the ground at the box's right foot

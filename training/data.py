@@ -32,7 +32,7 @@ class Augment:
     zoom: float = 0.7
     smallest_crop: float = 0.6
     degrade: float = 1.0
-    look_inputs: float = 0.25
+    look_inputs: float = 0.12
 
     @classmethod
     def of(cls, task: Task) -> "Augment":

@@ -24,8 +24,8 @@ _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 class Chances:
     """How often each degradation is met, in the order in which they are applied."""
 
-    tone: float = 0.75
-    saturation: float = 0.35
+    tone: float = 0.5
+    saturation: float = 0.25
     vignette: float = 0.15
     blur: float = 0.15
     sharpen: float = 0.15
@@ -60,8 +60,8 @@ def degrade(
 
 
 def tone(rgb: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
-    """Exposure (+-0.8 stops), white balance, gamma, contrast and lifted blacks, as one table per channel."""
-    gains = 2 ** (strength * (rng.uniform(-0.8, 0.8) + rng.normal(0, 0.12, 3)))
+    """Exposure (+-0.5 stops), white balance, gamma, contrast and lifted blacks, as one table per channel."""
+    gains = 2 ** (strength * (rng.uniform(-0.5, 0.5) + rng.normal(0, 0.08, 3)))
     gamma = float(np.exp(strength * rng.normal(0, 0.18)))
     contrast, lift = strength * rng.uniform(-0.5, 0.7), strength * max(0.0, rng.normal(-0.02, 0.04))
     coded = linear_to_srgb(np.clip(gains[:, None] * _LINEAR, 0, 1)) ** gamma  # (3, 256)

@@ -58,8 +58,19 @@ def rates(phase: Phase, step: int) -> tuple[float, float]:
 class Run:
     """A training run in a folder: log.jsonl, sheets/, state/ (for resuming)."""
 
-    def __init__(self, recipe: Recipe, task: Task, folder: Path, tracker: str | None = None) -> None:
-        self.recipe, self.task, self.folder = recipe, task, folder
+    def __init__(
+        self, recipe: Recipe, task: Task, folder: Path, tracker: str | None = None, before: int = 0
+    ) -> None:
+        """Prepare the network, its optimiser and its average.
+
+        Args:
+            recipe: phases, rates, precision.
+            task: the network with its data and its charge.
+            folder: where log, sheets and state go; made if missing.
+            tracker: "wandb" or "tensorboard".
+            before: steps of earlier legs: a later leg draws on where they stopped, it sees no batch twice.
+        """
+        self.recipe, self.task, self.folder, self.before = recipe, task, folder, before
         folder.mkdir(parents=True, exist_ok=True)
         self.accelerator = Accelerator(
             mixed_precision=recipe.precision,
@@ -136,7 +147,7 @@ class Run:
             group["lr"] = rate
         total: dict[str, float] = {}
         for part in range(self.recipe.accumulate):
-            draw = step * self.recipe.accumulate + part
+            draw = (self.before + step) * self.recipe.accumulate + part
             batch = self.task.batch(draw, phase)
             batch = {key: value.to(self.accelerator.device) for key, value in batch.items()}
             with self.accelerator.accumulate(self.net), self.accelerator.autocast():

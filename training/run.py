@@ -57,7 +57,7 @@ def train(
         torch.set_num_threads(threads)
     task = make_task(recipe)
     began = load_into(task.net, init) if init else {}
-    run = Run(recipe, task, out, tracker)
+    run = Run(recipe, task, out, tracker, before=sum(leg["steps"] for leg in began.get("legs", [])))
     if resume and not run.resume():
         raise RequestError(f"{out} has no saved state to resume from; leave --resume out to start")
     try:

@@ -84,7 +84,8 @@ class Palette(Metals, NaturalMaterials):
     def plaster(self) -> int:
         """Painted wall, often large and plain."""
         hue = float(self._rng.choice([0.02, 0.07, 0.1, 0.13, 0.3, 0.55, 0.6, self.between(0, 1)]))
-        a = hsv(hue, self.between(0.0, 0.55), self.between(0.35, 0.97))
+        white = self._rng.random() < 0.2  # bright walls must not be taken for sky
+        a = hsv(hue, self.between(0.0, 0.06 if white else 0.55), self.between(0.85 if white else 0.35, 0.97))
         kind = Kind.SOLID if self._rng.random() < 0.5 else Kind.BLOTCHES
         return self.table.add(
             kind,

@@ -256,7 +256,7 @@ def _brightness(numbers: Numbers, indoor: bool) -> float:
 def _camera(rng: Rng, brightness: float) -> Numbers:
     """Exposure from dark to clipped around the key, then tone curve, white balance and grade."""
     tone = str(rng.choice(["standard", "aces", "film"], p=[0.62, 0.23, 0.15]))
-    grey = 0.2 * float(np.exp(rng.normal(0.0, 0.5)))
+    grey = 0.2 * float(np.exp(rng.normal(0.0, 0.45)))
     warmth, green = rng.normal(0, 0.08), rng.normal(0, 0.03)
     plain = rng.random() < 0.4  # as a path tracer writes it
     return {

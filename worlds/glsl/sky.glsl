@@ -27,7 +27,8 @@ vec3 ambient_light(vec3 n, vec3 low, float open) {
     float side = n.z * .5 + .5;
     vec3 dome = mix(horizon, zenith, .35 + .3 * side);
     vec3 outside = mix(low * (.35 + .65 * open), mix(low * .45, dome, open), side);
-    vec3 room = (horizon * .35 + zenith * .25 + ground * .3) * (.8 + .2 * n.z);
+    // under a ceiling: what comes in by windows, sunlight scattered from the walls included
+    vec3 room = (horizon * .35 + zenith * .25 + ground * .3 + sun * .14) * (.8 + .2 * n.z);
     room = 1.25 * mix(room, vec3(dot(room, vec3(.2126, .7152, .0722))), .5);  // walls take the sky's tint away
     return mix(outside, room + dome * open * .9, indoor) * ambient;
 }
