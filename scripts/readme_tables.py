@@ -12,6 +12,14 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 RESULTS = ROOT / "benchmarks" / "results"
 MISSING = "not yet measured"
+LOWER_IS_BETTER = (
+    "normal_mean",
+    "normal_median",
+    "depth_absrel",
+    "roughness_rmse",
+    "metallic_rmse",
+    "false_sky",
+)
 Result = dict[str, Any]
 
 
@@ -52,17 +60,26 @@ def speed(result: Result) -> str:
 def accuracy(result: Result) -> str:
     """Return the table of an evaluation: each metric's mean and median beside the best trivial baseline."""
     baselines: dict[str, dict[str, object]] = result.get("baselines", {})
-    header = ["metric", "mean", "median", *baselines]
+    header = ["metric", "mean", "median", "best trivial baseline"]
     rows = [
-        [
-            name,
-            *(figure(value) for value in _mean_and_median(entry)),
-            *(figure(_mean_and_median(b.get(name))[0]) for b in baselines.values()),
-        ]
+        [name, *(figure(value) for value in _mean_and_median(entry)), _best_trivial(name, baselines)]
         for name, entry in result["metrics"].items()
     ]
     note = f"Over {result['clips']} clips of {result['set']}; model `{result['model']}`."
     return f"{table(header, rows)}\n\n{note}"
+
+
+def _best_trivial(name: str, baselines: dict[str, dict[str, object]]) -> str:
+    """The best figure that needs no model, and what it is; a dash where there is none."""
+    found: list[tuple[float, str]] = []
+    for label, scores in baselines.items():
+        mean = _mean_and_median(scores.get(name))[0]
+        if isinstance(mean, int | float):
+            found.append((mean, label))
+    if not found:
+        return "-"
+    value, label = min(found) if name.startswith(LOWER_IS_BETTER) else max(found)
+    return f"{figure(value)} ({label})"
 
 
 def _mean_and_median(entry: object) -> tuple[object, object]:

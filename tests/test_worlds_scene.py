@@ -7,6 +7,7 @@ from alaya.errors import RequestError
 from worlds import buildings, furnishing, industry, plants, props, round_shapes, shapes
 from worlds.clearance import Clearance, view_rays
 from worlds.materials import MAX_MATERIALS, MaterialTable, Mood
+from worlds.motion import time_steps
 from worlds.scene import FAMILIES, HELD_OUT_FAMILIES, build_scene
 from worlds.terrain import Terrain
 
@@ -191,6 +192,14 @@ def test_training_seeds_never_draw_a_held_out_family():
 def test_unknown_family_is_refused_by_name():
     with pytest.raises(RequestError, match="no scene family 'moon'"):
         build_scene(0, "moon")
+
+
+def test_a_single_frame_goes_nowhere():
+    for seed in range(12):  # every way a camera moves is among them
+        scene = build_scene(seed, "plaza", 1)
+        assert scene.num_frames == 1
+        assert np.isfinite(scene.eyes).all()
+    np.testing.assert_array_equal(time_steps(np.zeros(1)), [0])
 
 
 def test_clip_length_is_free_and_the_world_stays():

@@ -7,6 +7,7 @@ import numpy as np
 
 from worlds.builder import SceneBuilder
 from worlds.clearance import Clearance
+from worlds.motion import time_steps
 from worlds.shapes import Array, vec
 
 Ground = Callable[[Array, Array], Array]
@@ -231,7 +232,7 @@ def _follow(
     riding = kind in ("kart", "car", "hover")
     speed = pace * (1.6 if riding else 0.8)
     bend = heading + rng.normal(0, 0.5) * times
-    xy = start + np.cumsum(_direction(bend, 0.0)[:, :2] * speed * np.gradient(times)[:, None], 0)
+    xy = start + np.cumsum(_direction(bend, 0.0)[:, :2] * speed * time_steps(times)[:, None], 0)
     feet = np.concatenate([xy, view.ground(xy[:, 0], xy[:, 1])[:, None]], 1)
     distance = float(rng.uniform(3.5, 7.5) if riding else rng.uniform(1.6, 5.0))
     above = float(rng.uniform(1.3, 3.2))

@@ -7,12 +7,17 @@ from worlds.builder import PITCH, ROLL, SCALE, YAW, SceneBuilder
 from worlds.shapes import Array, turn
 
 
+def time_steps(times: Array) -> Array:
+    """(F,) seconds that each frame stands for; 0 for a single frame, which goes nowhere."""
+    return np.gradient(times) if len(times) > 1 else np.zeros(1)
+
+
 def drive(builder: SceneBuilder, start: ArrayLike, yaw: float, speed: float, bend: float = 0.0) -> Array:
     """(F, 8) pose going forward (+y turned by yaw) at `speed` m/s, turning by `bend` rad/s."""
     times = builder.times
     pose = builder.still(start, yaw)
     heading = yaw + bend * times
-    step = np.gradient(times) if len(times) > 1 else np.zeros(1)
+    step = time_steps(times)
     pose[:, 0] += np.cumsum(-np.sin(heading) * step) * speed
     pose[:, 1] += np.cumsum(np.cos(heading) * step) * speed
     pose[:, YAW] = heading
