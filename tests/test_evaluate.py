@@ -120,6 +120,13 @@ class Painter:
         return pictures[nearest_frames(gbuffer.albedo, truth.albedo)].astype(np.float32) * np.float32(1 / 255)
 
 
+def test_sky_is_pooled_over_clips():
+    sky = evaluate_inverse.PooledSky()
+    sky.add(np.array([True, True, False]), np.array([True, False, False]))
+    sky.add(np.ones(4, bool), np.ones(4, bool))
+    assert sky.figure()["mean"] == pytest.approx(5 / 6)
+
+
 def test_perfect_inverse_scores_perfect(own_set):
     clips, lines = list(read_eval_clips(own_set)), []
     result = evaluate_inverse.measure_inverse(Oracle(clips), own_set, lines.append)
@@ -132,7 +139,7 @@ def test_perfect_inverse_scores_perfect(own_set):
     }
     assert all(value == pytest.approx(120) for name, value in means.items() if name.startswith("albedo"))
     assert means["normal_mean"] < 0.05
-    assert means["sky_iou"] == means["metallic_auc"] == means["depth_delta1"] == 1
+    assert means["sky_iou_pooled"] == means["sky_iou"] == means["metallic_auc"] == means["depth_delta1"] == 1
     assert means["depth_absrel"] == means["roughness_rmse"] == pytest.approx(0, abs=1e-12)
     for name in ("albedo", "normal", "log_depth", "roughness", "metallic"):
         own, true = (result["temporal"][f"warping_{name}{end}"]["mean"] for end in ("", "_truth"))

@@ -80,13 +80,21 @@ def test_accuracy_table_sets_baselines_beside_the_metric(tables):
         "set": "held-out",
         "clips": 100,
         "model": "small",
-        "metrics": {"depth AbsRel": {"mean": 0.2651, "median": 0.21}, "sky IoU": 0.87},
-        "baselines": {"constant": {"depth AbsRel": {"mean": 0.41}}},
+        "metrics": {
+            "depth_absrel": {"mean": 0.2651, "median": 0.21},
+            "albedo_psnr": {"mean": 17.0, "median": 16.0},
+            "sky_iou": 0.87,
+        },
+        "baselines": {
+            "constant": {"depth_absrel": 0.41, "albedo_psnr": 14.0},
+            "mean per row": {"depth_absrel": 0.32, "albedo_psnr": 15.1},
+        },
     }
     lines = tables.accuracy(result).splitlines()
-    assert lines[0] == "| metric | mean | median | constant |"
-    assert lines[2] == "| depth AbsRel | 0.265 | 0.21 | 0.41 |"
-    assert lines[3] == "| sky IoU | 0.87 | - | - |"
+    assert lines[0] == "| metric | mean | median | best trivial baseline |"
+    assert lines[2] == "| depth_absrel | 0.265 | 0.21 | 0.32 (mean per row) |"
+    assert lines[3] == "| albedo_psnr | 17 | 16 | 15.1 (mean per row) |"
+    assert lines[4] == "| sky_iou | 0.87 | - | - |"
 
 
 def test_missing_results_are_said_and_filling_twice_changes_nothing(tables, tmp_path):

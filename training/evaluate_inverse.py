@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from alaya.resize import resize_frame, to_working
 from inverse.models import InverseModel
 from training.baselines import InverseFloors
 from training.foreign import EvalClip, read_eval_clips
-from training.results import Report, Result, describe_set, silent, summary
+from training.results import Report, Result, describe_set, share, silent, summary
 from training.steadiness import flicker_of_gbuffer, still_clip, warping_of_gbuffer
 from worlds.scene import HELD_OUT_FAMILIES
 
@@ -29,11 +30,12 @@ def measure_inverse(model: InverseModel, set_dir: Path, report: Report = silent)
     report(f"fitting the trivial baselines on {set_dir.name}")
     floors = InverseFloors.fit(read_eval_clips(set_dir))
     rows, trivial, warping, flicker = [], [], [], []
-    names = []
+    names, sky = [], PooledSky()
     for index, clip in enumerate(read_eval_clips(set_dir)):
         predicted, depth = estimate_clip(model, clip.rgb)
         scores = score_gbuffer(predicted, clip.truth)
         rows.append(scores | score_estimate(scores, predicted, depth, clip.truth))
+        sky.add(~predicted.mask, ~clip.truth.mask)
         names.append((clip.name, clip.family))
         trivial.append(floors.scores(clip))
         if clip.motion is not None and len(clip.rgb) > 1:
@@ -46,7 +48,7 @@ def measure_inverse(model: InverseModel, set_dir: Path, report: Report = silent)
         "set": set_dir.name,
         "set_settings": describe_set(set_dir),
         "clips": len(rows),
-        "metrics": summary(rows),
+        "metrics": {"sky_iou_pooled": sky.figure()} | summary(rows),
         "temporal": summary(warping) | summary(flicker),
         "families": _families(names, rows),
         "baselines": {label: mean_scores(row[label] for row in trivial if label in row) for label in labels},
@@ -54,6 +56,27 @@ def measure_inverse(model: InverseModel, set_dir: Path, report: Report = silent)
             {"name": name, "family": family, **row} for (name, family), row in zip(names, rows, strict=True)
         ],
     }
+
+
+@dataclass
+class PooledSky:
+    """Intersection over union of the sky over all pixels of a set.
+
+    The mean over clips (`sky_iou`) gives a clip with three pixels of sky in a window the weight of a desert; this
+    is the figure that says how much of the sky there is was found.
+    """
+
+    both: int = 0
+    either: int = 0
+
+    def add(self, predicted: np.ndarray, truth: np.ndarray) -> None:
+        """Count one clip's bool masks."""
+        self.both += np.count_nonzero(predicted & truth)
+        self.either += np.count_nonzero(predicted | truth)
+
+    def figure(self) -> dict[str, float | int | None]:
+        """As `share`."""
+        return share(self.both, self.either)
 
 
 def score_estimate(scores: Scores, predicted: GBuffer, depth: np.ndarray, truth: GBuffer) -> Scores:
