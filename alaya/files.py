@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import socket
+import threading
 import time
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ from alaya.errors import AlayaError, FolderBusyError, RequestError
 
 LOCK_PLACE = Path(".alaya") / "lock"
 STALE_AFTER_S = 600.0  # another host's lock that has not been beaten for so long is taken over
+BEAT_S = 60.0  # how often a lock is beaten
 MAX_NAME_BYTES = 200  # file systems allow 255; room is left for what temporary names add
 _CHUNK_BYTES = 1 << 20
 
@@ -28,11 +30,12 @@ def temporary_beside(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike[str], size: int | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it becomes `path` when the block ends, and vanishes if it raises.
 
     The content is flushed to the disk before the rename and the folder after it. Missing parents are made.
     The temporary name hides the suffix, so that leftovers of a killed process are never taken for frames.
+    `size` is how many bytes will be written, if that is known: a message about a full disk says it.
     """
     target = Path(path)
     temporary = temporary_beside(target)
@@ -40,12 +43,14 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         publish(temporary, target)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise _disk_full(target, temporary) from error
+    except Exception as error:  # PyAV's errors are no OSErrors, and have an errno all the same
+        trouble = write_trouble(error, target, _size_of(temporary), size)
+        if trouble is not None:
+            raise trouble from error
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the error on its way says more than one of clearing up
+            temporary.unlink(missing_ok=True)
 
 
 def publish(temporary: Path, target: Path) -> None:
@@ -58,16 +63,45 @@ def publish(temporary: Path, target: Path) -> None:
 
 def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
     """Write `content` (text as UTF-8) to `path` whole or not at all."""
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+    data = content.encode() if isinstance(content, str) else content
+    with atomic_path(path, len(data)) as temporary, open(temporary, "wb") as file:
+        file.write(data)
 
 
-def _disk_full(target: Path, temporary: Path) -> AlayaError:
-    written = temporary.stat().st_size if temporary.exists() else 0
-    return AlayaError(
-        f"{target} could not be written: no space left after {written} bytes"
-        f" ({free_bytes(target.parent)} bytes are free there); free some space and run again"
-    )
+def write_trouble(
+    error: BaseException, target: Path, written: int = 0, size: int | None = None
+) -> AlayaError | None:
+    """One line for an error of the disk while `target` was written; None for any other error."""
+    code = getattr(error, "errno", None)
+    if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        quota = {errno.EDQUOT: ", the quota is used up", errno.EFBIG: ", files may not grow further"}
+        needed = f" of {size}" if size is not None else ""
+        return AlayaError(
+            f"{target} could not be written: no space left after {written}{needed} bytes"
+            f" ({_free_text(target)} bytes are free there{quota.get(code, '')}); free some space and run again"
+        )
+    if code in (errno.EROFS, errno.EACCES, errno.EPERM):
+        why = "the disk is read-only" if code == errno.EROFS else "writing is not allowed there"
+        return AlayaError(f"{target} could not be written: {why}; allow it or choose another output")
+    if code in (errno.EIO, errno.ENODEV, errno.ESTALE):
+        return AlayaError(
+            f"{target} could not be written: {os.strerror(code)}; see to the disk and run again"
+        )
+    return None
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _free_text(path: Path) -> str:
+    try:
+        return str(free_bytes(path.parent))
+    except OSError:
+        return "unknown"
 
 
 def _sync_folder(folder: Path) -> None:
@@ -138,15 +172,40 @@ def check_name(name: str) -> str:
 
 
 class Lock:
-    """A held lock: the file that names its holder. `beat` tells other hosts that the holder is alive."""
+    """A held lock: the file that names its holder. A thread beats it, which tells other hosts that it is alive."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self._descriptor = descriptor
+        self._ended = threading.Event()
+        self._heart = threading.Thread(target=self._keep_beating, daemon=True)
+        self._heart.start()
 
     def beat(self) -> None:
-        """Renew the lock's time stamp; call it at least every few minutes."""
+        """Renew the lock's time stamp."""
         os.utime(self._descriptor)
+
+    def check(self) -> None:
+        """Raise AlayaError if the file is ours no more: somebody removed the folder under our hands."""
+        try:
+            held = os.path.samestat(os.fstat(self._descriptor), os.stat(self.path))
+        except OSError:
+            held = False
+        if not held:
+            raise AlayaError(f"{self.path} was removed while at work in its folder; run again")
+
+    def release(self) -> None:
+        """Stop beating and remove the file, if it is still ours."""
+        self._ended.set()
+        self._heart.join()
+        with contextlib.suppress(AlayaError, OSError):
+            self.check()
+            self.path.unlink()
+
+    def _keep_beating(self) -> None:
+        while not self._ended.wait(BEAT_S):
+            with contextlib.suppress(OSError):  # a disk that is away for a while must not end the thread
+                self.beat()
 
 
 @contextlib.contextmanager
@@ -162,21 +221,37 @@ def lock_file(path: Path, busy: str) -> Iterator[Lock]:
 
     On one host the kernel's file lock decides, so a holder that was killed leaves nothing behind. The content
     (host, pid, boot id) names the holder; another host's lock is stale when its beat stopped for 10 minutes.
+    Folders that had to be made for it are removed again if nothing else came to lie in them.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = _open_locked(path, busy)
+    made = [folder for folder in path.parents if not folder.exists()]
     try:
-        holder = _read_holder(descriptor)
-        age = time.time() - os.fstat(descriptor).st_mtime
-        if holder and holder.get("host") != socket.gethostname() and age < STALE_AFTER_S:
-            raise FolderBusyError(_busy_message(busy, holder))
-        _write_holder(descriptor)
+        descriptor = _open_locked(path, busy)
+    except OSError as error:
+        raise (write_trouble(error, path) or error) from error
+    try:
+        lock = _take_over(path, descriptor, busy)
         try:
-            yield Lock(path, descriptor)
+            yield lock
         finally:
-            path.unlink(missing_ok=True)
+            lock.release()
     finally:
         os.close(descriptor)
+        with contextlib.suppress(OSError):  # not empty: work was done
+            for folder in made:
+                folder.rmdir()
+
+
+def _take_over(path: Path, descriptor: int, busy: str) -> Lock:
+    """Write ourselves into the file that the kernel locked for us, unless another host's beat is fresh."""
+    holder = _read_holder(descriptor)
+    age = time.time() - os.fstat(descriptor).st_mtime
+    if holder and holder.get("host") != socket.gethostname() and age < STALE_AFTER_S:
+        raise FolderBusyError(_busy_message(busy, holder))
+    try:
+        _write_holder(descriptor)
+    except OSError as error:
+        raise (write_trouble(error, path) or error) from error
+    return Lock(path, descriptor)
 
 
 def _open_locked(path: Path, busy: str) -> int:
@@ -184,7 +259,11 @@ def _open_locked(path: Path, busy: str) -> int:
     import fcntl  # not on Windows; imported here so that the rest of this file works there
 
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:  # a holder that had made the folder took it away again
+            continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if path.exists() and os.path.samestat(os.fstat(descriptor), os.stat(path)):

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -85,10 +86,25 @@ def test_temporary_is_beside_and_not_taken_for_the_result(tmp_path):
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_full_disk_is_one_line(tmp_path, code):
     with pytest.raises(
-        AlayaError, match=r"a\.bin could not be written: no space left after 5 bytes \(\d+ by"
+        AlayaError,
+        match=r"a\.bin could not be written: no space left after 5 bytes \(\d+ bytes are free there",
     ):
         write_then_raise(tmp_path / "a.bin", b"12345", OSError(code, os.strerror(code)))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        (errno.EROFS, "the disk is read-only"),
+        (errno.EACCES, "writing is not allowed there"),
+        (errno.EIO, "Input/output error"),
+    ],
+)
+def test_a_disk_that_refuses_is_one_line(tmp_path, code, why):
+    with pytest.raises(AlayaError, match=rf"a\.bin could not be written: {why}; (allow it|see to the disk)") as caught:
+        write_then_raise(tmp_path / "a.bin", b"", OSError(code, os.strerror(code)))
+    assert "\n" not in str(caught.value)
 
 
 def test_real_write_limit(tmp_path):
@@ -99,7 +115,7 @@ def test_real_write_limit(tmp_path):
         "atomic_write(sys.argv[1], bytes(5000))"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "a"], capture_output=True, text=True)
-    assert "no space left after 1000 bytes" in done.stderr
+    assert "no space left after 1000 of 5000 bytes" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -201,6 +217,34 @@ def test_lock_within_one_process_and_after_release(tmp_path):
         pass
     with lock_folder(tmp_path):
         pass
+
+
+def test_a_lock_beats_by_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "BEAT_S", 0.01)
+    with lock_folder(tmp_path) as lock:
+        os.utime(lock.path, (1, 1))
+        deadline = time.monotonic() + 10
+        while lock.path.stat().st_mtime == 1 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert lock.path.stat().st_mtime > 1
+
+
+def test_a_lock_knows_when_its_folder_was_removed(tmp_path):
+    with lock_folder(tmp_path / "run") as lock:
+        lock.check()
+        shutil.rmtree(tmp_path / "run")
+        with pytest.raises(AlayaError, match="was removed while at work"):
+            lock.check()
+
+
+def test_a_lock_leaves_no_folder_that_it_had_to_make(tmp_path):
+    with lock_folder(tmp_path / "outputs" / "clip"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    with lock_folder(tmp_path / "outputs" / "clip"):
+        (tmp_path / "outputs" / "clip" / "clip.json").write_text("{}")
+    assert (tmp_path / "outputs" / "clip" / "clip.json").exists()
+    assert not (tmp_path / "outputs" / "clip" / ".alaya").exists()
 
 
 def test_one_of_many_gets_the_lock(tmp_path):
