@@ -71,7 +71,7 @@ class VideoWriter:
             self._temporary = stack.enter_context(atomic_path(self.path))
             if self._audio:
                 stack.enter_context(self._audio)
-            self._container = stack.enter_context(contextlib.closing(self._open()))
+            self._container = stack.enter_context(contextlib.closing(open_output(self._temporary, self.path)))
             self._stream = self._add_video()
             if self._audio:
                 self._audio.attach(self._container, self.path)
@@ -100,15 +100,10 @@ class VideoWriter:
         self._mux(picture)
         self.frames_written += 1
 
-    def _open(self) -> Any:
-        name = CONTAINERS[self.path.suffix.lower()]
-        options = dict(BITEXACT) if name == "matroska" else {**BITEXACT, "movflags": "+faststart"}
-        return av.open(str(self._temporary), "w", format=name, options=options)
-
     def _add_video(self) -> Any:
         odd = self._height % 2 or self._width % 2
         self._encoder = YuvEncoder("yuv444p" if odd else "yuv420p")
-        self._tick = 1 / self._fps if self._times is None else _common_tick(self._times)
+        self._tick = 1 / self._fps if self._times is None else common_tick(self._times)
         stream: Any = self._container.add_stream("libx264", rate=self._fps, options=self._options)
         stream.width, stream.height = self._width, self._height
         stream.pix_fmt = "yuv444p" if odd else "yuv420p"
@@ -147,11 +142,18 @@ class VideoWriter:
             for sound in self._audio.until(None):
                 self._container.mux(sound)
         self._container.close()
-        held = _count_packets(self._temporary)
+        held = count_packets(self._temporary)
         if held != self.frames_written:
             raise AlayaError(
                 f"{self.path} holds {held} of {self.frames_written} frames after writing; try again"
             )
+
+
+def open_output(temporary: Path, path: Path) -> Any:
+    """A container open for writing at `temporary`, of the kind that the name `path` asks for."""
+    name = CONTAINERS[path.suffix.lower()]
+    options = dict(BITEXACT) if name == "matroska" else {**BITEXACT, "movflags": "+faststart"}
+    return av.open(str(temporary), "w", format=name, options=options)
 
 
 def to_float(frame: np.ndarray) -> np.ndarray:
@@ -167,7 +169,7 @@ def _to_uint8(frame: np.ndarray, path: Path, index: int) -> np.ndarray:
     return np.rint(np.clip(frame, 0, 1) * 255).astype(np.uint8)
 
 
-def _common_tick(times: tuple[Fraction, ...]) -> Fraction:
+def common_tick(times: tuple[Fraction, ...]) -> Fraction:
     """The longest time unit (seconds) of which all times are multiples, or 1/90000 s."""
     rate = 1000
     for time in times:
@@ -177,6 +179,7 @@ def _common_tick(times: tuple[Fraction, ...]) -> Fraction:
     return Fraction(1, rate)
 
 
-def _count_packets(path: Path) -> int:
+def count_packets(path: Path) -> int:
+    """How many pictures a video file holds, by its packets."""
     with open_video(path) as container:
         return sum(packet.size > 0 for packet in demux(container, container.streams.video[0]))

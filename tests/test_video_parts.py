@@ -1,0 +1,122 @@
+"""Videos joined from parts: the same pictures, times and sound as in one go, and refusals."""
+
+import itertools
+import os
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from alaya.errors import AlayaError, ClipError
+from alaya.video import VideoWriter, copy_audio, probe, read_frames
+from alaya.video_parts import join_parts
+
+FPS = Fraction(30000, 1001)
+TIMES = tuple(
+    Fraction(n, 100) for n in (0, 3, 10, 11, 20, 34, 90, 91, 92, 93, 94, 95, 99, 120, 121, 122, 130)
+)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+def picture(index, height=48, width=64):
+    rng = np.random.default_rng(index // 3)
+    frame = rng.random((height // 8, width // 8, 3), dtype=np.float32).repeat(8, 0).repeat(8, 1)
+    frame[index % 40 :][:6] = index / 60
+    return frame
+
+
+def write(path, indices, **options):
+    with VideoWriter(path, 48, 64, FPS, overwrite=True, **options) as writer:
+        for index in indices:
+            writer.write(picture(index))
+    return path
+
+
+def make_parts(folder, lengths):
+    parts, begun = [], 0
+    for length in lengths:
+        parts.append(write(folder / f"{begun:06d}.mp4", range(begun, begun + length)))
+        begun += length
+    return parts
+
+
+def shown_times(path):
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        if path.suffix == ".mp4":  # Matroska keeps no times of decoding
+            assert all(packet.dts <= packet.pts for packet in packets)
+            assert all(one.dts < two.dts for one, two in itertools.pairwise(packets))
+        return sorted(packet.pts * packet.time_base for packet in packets)
+
+
+@pytest.mark.parametrize("lengths", [(17,), (8, 8, 1), (8, 9), (1,) * 17, (16, 1)])
+@pytest.mark.parametrize("times", [None, TIMES])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_parts_are_the_video_written_in_one_go(tmp_path, lengths, times, suffix):
+    whole = write(tmp_path / f"whole{suffix}", range(17), timestamps=times)
+    joined = tmp_path / f"joined{suffix}"
+    join_parts(joined, make_parts(tmp_path, lengths), 17, FPS, timestamps=times)
+    one, two = probe(whole), probe(joined)
+    assert (two.num_frames, two.fps, two.timestamps) == (17, one.fps, one.timestamps)
+    assert shown_times(joined) == shown_times(whole)
+    for a, b in zip(read_frames(whole), read_frames(joined), strict=True):
+        assert np.abs(a.astype(int) - b).mean() < 4  # coded twice: near, never shifted by a picture
+
+
+def test_pictures_and_colour_tags_are_those_of_the_parts(tmp_path):
+    parts = make_parts(tmp_path, (8, 5))
+    join_parts(tmp_path / "joined.mp4", parts, 13, FPS)
+    expected = [frame for part in parts for frame in read_frames(part)]
+    assert all(
+        np.array_equal(a, b) for a, b in zip(expected, read_frames(tmp_path / "joined.mp4"), strict=True)
+    )
+    with av.open(str(parts[0])) as one, av.open(str(tmp_path / "joined.mp4")) as two:
+        for name in ("colorspace", "color_range", "color_primaries", "color_trc", "pix_fmt"):
+            assert getattr(one.streams.video[0].codec_context, name) == getattr(
+                two.streams.video[0].codec_context, name
+            )
+
+
+def test_the_same_parts_give_the_same_bytes(tmp_path):
+    parts = make_parts(tmp_path, (8, 5))
+    for name in ("a.mp4", "b.mp4", "a.mkv", "b.mkv"):
+        join_parts(tmp_path / name, parts, 13, FPS)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+    assert (tmp_path / "a.mkv").read_bytes() == (tmp_path / "b.mkv").read_bytes()
+
+
+def test_sound_is_that_of_one_go(tmp_path):
+    loud = tmp_path / "sound.mka"
+    with av.open(str(loud), "w") as container:
+        stream = container.add_stream("aac", rate=48_000, layout="mono")
+        noise = np.random.default_rng(0).normal(0, 0.1, (1, 24_000)).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(noise, format="fltp", layout="mono")
+        frame.sample_rate = 48_000
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    whole = write(tmp_path / "whole.mp4", range(13), audio_from=loud)
+    join_parts(tmp_path / "joined.mp4", make_parts(tmp_path, (8, 5)), 13, FPS, audio_from=loud)
+    assert copy_audio(whole, tmp_path / "a.mka", Fraction(0))
+    assert copy_audio(tmp_path / "joined.mp4", tmp_path / "b.mka", Fraction(0))
+    assert (tmp_path / "a.mka").read_bytes() == (tmp_path / "b.mka").read_bytes()
+
+
+def test_parts_that_do_not_fit_are_refused_and_nothing_is_written(tmp_path):
+    parts = make_parts(tmp_path, (8, 5))
+    target = tmp_path / "joined.mp4"
+    with pytest.raises(ClipError, match="13 of its 14 pictures came together"):
+        join_parts(target, parts, 14, FPS)
+    (tmp_path / "other").mkdir()
+    other = write(tmp_path / "other" / "x.mp4", range(5), crf=40, preset="ultrafast")
+    with pytest.raises(ClipError, match="is coded unlike the parts before it"):
+        join_parts(target, [parts[0], other], 13, FPS)
+    parts[1].write_bytes(parts[1].read_bytes()[:700])
+    with pytest.raises(AlayaError):
+        join_parts(target, parts, 13, FPS)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000000.mp4", "000008.mp4", "other"]
