@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,8 @@ from accelerate import init_empty_weights
 from torch import Tensor, nn
 
 from alaya.errors import WeightsError
+from alaya.lora import merge_loras
+from alaya.lora_files import Wish
 from alaya.torch_files import open_tensors
 from alaya.weights import compare_keys
 from editing import wan_keys
@@ -93,14 +95,17 @@ def text_part(path: Path) -> Part:
     return _checked(Part(path, net, names, frozenset()), shapes)
 
 
-def load_transformer(path: Path, dtype: torch.dtype, device: str, head_width: int = HEAD_WIDTH) -> Any:
-    """`WanEditingTransformer` from a published file or a diffusers folder."""
+def load_transformer(
+    path: Path, dtype: torch.dtype, device: str, head_width: int = HEAD_WIDTH, lora: Sequence[Wish] = ()
+) -> Any:
+    """`WanEditingTransformer` from a published file or a diffusers folder, with adapters merged into it."""
     from editing.wan import WanEditingTransformer
 
     if path.is_dir():
         net = _from_folder(WanEditingTransformer, path, torch_dtype=dtype)
     else:
         net = transformer_part(path, head_width).load(dtype)
+    merge_loras(net, lora, wan_keys.rename_transformer)
     return _ready(net, device)
 
 

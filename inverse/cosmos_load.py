@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from alaya.errors import WeightsError
+from alaya.lora import merge_loras
+from alaya.lora_files import Wish
 from alaya.torch_files import SafetensorsFile, TorchArchive, open_tensors, read_jit_tensors, read_pt_tensors
 from alaya.weights import compare_keys
 from inverse import cosmos_keys
@@ -120,7 +122,10 @@ def read_statistics(files: PublishedFiles, channels: int) -> LatentStatistics:
 
 
 def load_parts(
-    files: PublishedFiles | ConvertedFolder, dtype: torch.dtype, codec_dtype: torch.dtype
+    files: PublishedFiles | ConvertedFolder,
+    dtype: torch.dtype,
+    codec_dtype: torch.dtype,
+    lora: Sequence[Wish] = (),
 ) -> tuple[CosmosInverseTransformer, CosmosCodec]:
     """The network and the tokenizer, on the CPU.
 
@@ -128,12 +133,16 @@ def load_parts(
         files: of `inverse.cosmos_files.find_cosmos`.
         dtype: of the network.
         codec_dtype: of the tokenizer; on a CPU only float32 can encode.
+        lora: adapters to merge into the network, and how much of each.
     """
     if isinstance(files, PublishedFiles):
         vae = tokenizer_part(files.encoder, files.decoder).load(codec_dtype)
         statistics = read_statistics(files, vae.config["latent_channels"])
-        return network_part(files.network).load(dtype), CosmosCodec(vae, statistics)
-    return _load_folder(files.folder, dtype, codec_dtype)
+        net, codec = network_part(files.network).load(dtype), CosmosCodec(vae, statistics)
+    else:
+        net, codec = _load_folder(files.folder, dtype, codec_dtype)
+    merge_loras(net, lora)
+    return net, codec
 
 
 def _load_folder(
