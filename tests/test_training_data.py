@@ -170,6 +170,16 @@ def steps_of_two(step):
     return 2, 1 if step < 3 else 3
 
 
+def test_single_frames_and_clips_train_together(folder, tmp_path):
+    fake = dict(workers=1, progress=None, stage=fake_stage.fake_stage)
+    stills = make_dataset(tmp_path / "stills", 3, num_frames=1, size=(64, 48), seed=4, **fake)
+    together = WorldsDataset([stills, folder], "editing", SIZE, seed=1)
+    alone = WorldsDataset([folder], "editing", SIZE, seed=1)
+    assert len(together) == 7
+    assert torch.equal(together.batch(0, 3, 4)["rgb"], alone.batch(0, 3, 4)["rgb"])
+    assert not torch.equal(together.batch(0, 6, 1)["rgb"], alone.batch(0, 6, 1)["rgb"])
+
+
 def test_refusals(folder, tmp_path):
     data = WorldsDataset([folder], "inverse", SIZE)
     with pytest.raises(RequestError, match="6 frames were asked for, the clips have 5"):

@@ -112,7 +112,8 @@ class WorldsDataset:
             to the frame before (of the first frame: to a frame outside), look () int64 (-1: free lighting).
         """
         rng = np.random.default_rng([self.seed, step, slot])
-        reader, clip = self.clips[rng.integers(len(self.clips))]
+        clips = self._long_enough(num_frames)
+        reader, clip = clips[rng.integers(len(clips))]
         view = draw_view(rng, reader.info.num_frames, num_frames, _sized(reader), self.size, self.augment)
         field = partial(reader.shards.clip, clip)
         stored, look = self._picture(rng, field)
@@ -127,6 +128,16 @@ class WorldsDataset:
         """Stack the samples of a training step: as `sample`, with a first axis B."""
         samples = [self.sample(step, slot, num_frames) for slot in range(batch_size)]
         return {key: torch.stack([sample[key] for sample in samples]) for key in samples[0]}
+
+    def _long_enough(self, num_frames: int) -> list[tuple[DatasetReader, int]]:
+        """The clips that have so many frames: sets of single frames and of clips train together."""
+        found = [(reader, clip) for reader, clip in self.clips if reader.info.num_frames >= num_frames]
+        if not found:
+            longest = max(reader.info.num_frames for reader in self.readers)
+            raise RequestError(
+                f"{num_frames} frames were asked for, the clips have {longest}; ask for fewer or make longer clips"
+            )
+        return found
 
     def _picture(
         self, rng: np.random.Generator, field: Callable[[str], np.ndarray]
@@ -149,8 +160,6 @@ def draw_view(
     augment: Augment,
 ) -> View:
     """Draw frames and a box with the samples' proportions, so that normals stay true. Sizes are (H, W)."""
-    if num_frames > clip_frames:
-        raise RequestError(f"{num_frames} frames were asked for, the clips have {clip_frames}; ask for fewer")
     start = int(rng.integers(clip_frames - num_frames + 1))
     widest = min(1.0, source[0] * size[1] / (source[1] * size[0]))  # of the source's width
     share = rng.uniform(augment.smallest_crop, 1) if rng.random() < augment.zoom else 1.0

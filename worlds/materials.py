@@ -88,11 +88,11 @@ class Mood:
     def draw(rng: np.random.Generator) -> "Mood":
         """A mood: mostly moderate, sometimes extreme."""
         return Mood(
-            gamma=float(np.exp(rng.normal(0.0, 0.35))),
-            saturation=float(np.clip(rng.normal(0.92, 0.28), 0.05, 1.5)),
+            gamma=float(np.exp(rng.normal(0.0, 0.22))),
+            saturation=float(np.clip(rng.normal(0.78, 0.25), 0.05, 1.5)),
             hue=float(rng.normal(0, 0.02) if rng.random() < 0.94 else rng.random()),
             flat=bool(rng.random() < 0.13),
-            wild=float(rng.choice([0.0, 0.06, 0.3], p=[0.4, 0.48, 0.12])),
+            wild=float(rng.choice([0.0, 0.05, 0.25], p=[0.45, 0.47, 0.08])),
             metal=float(rng.choice([0.03, 0.15, 0.34, 0.7], p=[0.27, 0.36, 0.26, 0.11])),
             roughness=float(rng.normal(0, 0.1)),
             dirt=float(rng.uniform(0.0, 1.8)),
