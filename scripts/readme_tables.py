@@ -57,6 +57,16 @@ def speed(result: Result) -> str:
     return f"{table(header, rows)}\n\n{note} `alaya --help` takes {figure(light)} s."
 
 
+def worlds(result: Result) -> str:
+    """Return one sentence on how fast worlds are made."""
+    width, height = result["size"]
+    return (
+        f"{figure(result['frames_per_s'])} frames/s at {width}x{height} with {result['workers']} workers on"
+        f" {result['machine']['cores']} cores of {result['machine']['cpu']}: scenes, G-buffers, motion vectors and one"
+        f" look a frame, written to disk ({result['clips']} clips, median of {len(result['seconds'])} runs)."
+    )
+
+
 def accuracy(result: Result) -> str:
     """Return the table of an evaluation: each metric's mean and median beside the best trivial baseline."""
     baselines: dict[str, dict[str, object]] = result.get("baselines", {})
@@ -91,6 +101,7 @@ TABLES: dict[str, Callable[[Result], str]] = {
     "inverse-own": accuracy,
     "inverse-foreign": accuracy,
     "editing-own": accuracy,
+    "worlds": worlds,
 }
 
 
