@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alaya.gbuffer import GBuffer
-from alaya.guided import enlarge
+from alaya.guided import box_sums, enlarge
 from alaya.resize import from_planes, join, resize_frame, resize_gbuffer, to_planes
 
 ALBEDO_RIDGE, SURFACE_RIDGE, DEPTH_RIDGE = 1e-3, 2e-3, 1e-2
@@ -52,7 +52,7 @@ def fill(planes: Tensor, surface: Tensor) -> Tensor:
     whole = planes.sum((1, 2), keepdim=True) / surface.sum().clamp(min=1)
     for radius in (4, 1):  # the nearest ring is laid last: bilinear enlargement reads no farther
         side = 2 * radius + 1
-        sums = F.avg_pool2d(torch.cat([planes, surface])[None], side, 1, radius)[0]
+        sums = box_sums(F.pad(torch.cat([planes, surface]), [radius] * 4), radius).div_(side * side)
         near, weight = sums[:-1], sums[-1:]
         whole = torch.where(weight > 1e-3, near / weight.clamp(min=1e-3), whole)
     return torch.where(surface > 0, planes, whole)
