@@ -1,11 +1,19 @@
-"""Which device a network runs on, and the reason in words."""
+"""Which device a network runs on, how much memory is free there, and the reason in words."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from alaya.errors import RequestError
+
+if TYPE_CHECKING:
+    import torch
+
+DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+"""--dtype -> torch's name."""
 
 
 @dataclass(frozen=True)
@@ -44,3 +52,38 @@ def choose_device(asked: str = "auto") -> Device:
             f"--device {asked} was asked for, but {why}; use --device cpu, or a CUDA build of torch"
         )
     return Device("cpu", why)
+
+
+def dtype_name(asked: str, device: str) -> str:
+    """What a published network's --dtype means on a device: "bf16", "fp16" or "fp32".
+
+    Args:
+        asked: one of these, or "auto": bf16 on CUDA, fp32 elsewhere.
+        device: as torch names it.
+    """
+    if asked == "auto":
+        return "bf16" if device.startswith("cuda") else "fp32"
+    if asked not in DTYPES:
+        raise RequestError(f"dtype must be one of auto, {', '.join(DTYPES)}, got {asked!r}")
+    return asked
+
+
+def choose_dtype(asked: str, device: str) -> torch.dtype:
+    """As `dtype_name`, for torch."""
+    import torch
+
+    return getattr(torch, DTYPES[dtype_name(asked, device)])
+
+
+def free_bytes_on(device: str) -> float | None:
+    """Bytes of memory that can still be used on a device, as torch names it; None where nobody says."""
+    if device.startswith("cuda"):
+        import torch
+
+        return float(torch.cuda.mem_get_info(torch.device(device))[0])
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    return float(fields["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in fields else None

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from torch import Tensor
 
 from alaya.errors import RequestError
 from alaya.gbuffer import GBuffer
+from alaya.model_info import ModelInfo, Outline, missing_package
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-@dataclass(frozen=True)
-class ModelInfo:
-    """What a caller needs to know of a loaded model.
-
-    Attributes:
-        name: as asked for.
-        sha256: of the weights.
-        num_frames: window length when nothing is asked.
-        num_steps: sampling steps when nothing is asked.
-        options: names of the settings it understands besides those every model takes.
-    """
-
-    name: str
-    sha256: str
-    num_frames: int
-    num_steps: int
-    options: frozenset[str] = field(default_factory=frozenset)
+OPTIONS = frozenset({"num_steps", "height", "width", "negative_prompt"})
+"""What the embedded model understands besides the settings every model takes."""
 
 
 @dataclass(frozen=True)
@@ -116,19 +104,30 @@ class EditingModel(Protocol):
         ...
 
 
-def load_editor(
-    name_or_path: str | Path = "small", device: str = "auto", *, reference: bool = False
-) -> EditingModel:
+def outline_editor(name_or_path: str | Path) -> Outline:
+    """What is known of a model before it is loaded; raises as `load_editor` where its files are not there."""
+    from editing.wan_files import find_wan
+
+    published = find_wan(str(name_or_path))
+    if published is None:
+        return Outline(OPTIONS)
+    from editing import wan_outline
+
+    return Outline(wan_outline.OPTIONS, wan_outline.outline(published))
+
+
+def load_editor(name_or_path: str | Path = "small", device: str = "auto", **options: Any) -> EditingModel:
     """Load an editing model.
 
     Args:
         name_or_path: "small" (the embedded model), "wan-1.3b" (the published one) or the folder of a checkpoint
             of either.
         device: "auto", "cpu" or "cuda".
-        reference: of the published model, its reference's tiles and truncation, to compare with that.
+        options: of `editing.wan_model.WanEditor.load`; the embedded model has none.
 
     Raises:
-        RequestError: CUDA was asked for where there is none, or `reference` of a model that has none.
+        RequestError: CUDA was asked for where there is none, the model has no such option, or a package it needs
+            is not installed.
         WeightsNotFoundError: no such checkpoint; the message names the places looked at.
         WeightsError: the files are not what they should be.
     """
@@ -138,11 +137,18 @@ def load_editor(
     chosen = choose_device(device).name
     published = find_wan(str(name_or_path))
     if published is not None:
-        from editing.wan_model import WanEditor
-
-        return WanEditor.load(published, chosen, reference=reference)
-    if reference:
-        raise RequestError(f"the model {str(name_or_path)!r} has no reference to compare with; leave it out")
+        try:
+            from editing.wan_model import WanEditor
+        except (ImportError, RuntimeError) as error:  # diffusers wraps the one in the other
+            raise RequestError(
+                f"{name_or_path} needs {missing_package(error)}, which is not installed;"
+                " pip install 'alaya-renderer[editing]'"
+            ) from error
+        return WanEditor.load(published, chosen, **options)
+    if options:
+        raise RequestError(
+            f"the model {str(name_or_path)!r} has no option {', '.join(options)}; leave it out"
+        )
     from editing.small import SmallEditor
 
     return SmallEditor.load(str(name_or_path), chosen)

@@ -11,15 +11,14 @@ from torch import Tensor
 
 from alaya import flow, netcode
 from alaya.gbuffer import GBuffer
+from alaya.model_info import ModelInfo
 from alaya.resize import working_size
 from alaya.unet import config_of
 from alaya.weights import card_trouble, find_weights, load_into, read_card
 from editing.enlarge import enlarge_picture
-from editing.models import ModelInfo, Words
+from editing.models import OPTIONS, Words
 from editing.network import EditingNet
 from editing.weather import overlay
-
-OPTIONS = frozenset({"num_steps", "height", "width", "negative_prompt"})
 
 
 class SmallEditor:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from alaya.errors import WeightsError, WeightsNotFoundError
 from alaya.files import atomic_path
+from alaya.offload import stream_layers
 from editing.wan_files import WanFiles
 from editing.wan_load import load_text_encoder
 
@@ -26,6 +27,11 @@ NEGATIVE = (
 )
 """What the published model is told to keep away from when nothing else is said: the reference's own words."""
 _QUOTES = str.maketrans({"‘": "'", "’": "'", "‛": "'", "“": '"', "”": '"', "‟": '"'})
+
+
+def full_negative(negative: str) -> str:
+    """What the model is told to keep away from: always the reference's words, and then these."""
+    return f"{NEGATIVE}，{negative}" if negative.strip() else NEGATIVE
 
 
 def clean_text(text: str) -> str:
@@ -52,21 +58,21 @@ def _plain(character: str) -> str:
 
 
 @torch.no_grad()
-def encode_tokens(encoder: Any, tokens: Tensor) -> Tensor:
-    """The encoder's rows (1, n, width) float32 for n real tokens (n,).
+def encode_tokens(encoder: Any, tokens: Tensor, device: str | torch.device = "cpu") -> Tensor:
+    """The encoder's rows (1, n, width) float32 for n real tokens (n,), worked out on a device.
 
     Padding to 512 and masking it would give the same rows at four times the work: zeros follow later
     (`editing.wan.pad_text`).
     """
-    device = next(encoder.parameters()).device
     return encoder(input_ids=tokens[None].to(device)).last_hidden_state.float()
 
 
 class TextReader:
     """Texts to rows: from memory, from the folder of texts read before, or by the encoder."""
 
-    def __init__(self, files: WanFiles, dtype: torch.dtype, device: str) -> None:
-        self.files, self.dtype, self.device = files, dtype, device
+    def __init__(self, files: WanFiles, dtype: torch.dtype, device: str, offload: str = "none") -> None:
+        """`offload` "group" brings the encoder to the device layer by layer (`alaya.offload`)."""
+        self.files, self.dtype, self.device, self.offload = files, dtype, device, offload
         self._known: dict[str, Tensor] = {}
         self._encoder: Any = None
         self._tokenizer: Any = None
@@ -84,6 +90,11 @@ class TextReader:
             self._known[text] = self._encode(text, path) if rows is None else rows
         return self._known[text]
 
+    def knows(self, text: str) -> bool:
+        """Whether a text can be given without the encoder."""
+        text = clean_text(text)
+        return text in self._known or self.path_of(text).is_file()
+
     def path_of(self, text: str) -> Path:
         """Where the rows of a cleaned text are kept."""
         name = hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -95,7 +106,7 @@ class TextReader:
         self._encoder = None
 
     def _encode(self, text: str, path: Path) -> Tensor:
-        rows = encode_tokens(self._loaded(), self._tokens(text)).cpu()
+        rows = encode_tokens(self._loaded(), self._tokens(text), self.device).cpu()
         with contextlib.suppress(
             OSError
         ):  # a folder that cannot be written to costs time later, nothing else
@@ -115,7 +126,10 @@ class TextReader:
         if self._encoder is None:
             path = self._require(self.files.text, "the text encoder models_t5_umt5-xxl-enc-bf16.pth")
             self._require(self.files.tokenizer, "the tokenizer google/umt5-xxl")
-            self._encoder = load_text_encoder(path, self.dtype, self.device)
+            streamed = self.offload == "group"
+            self._encoder = load_text_encoder(path, self.dtype, "cpu" if streamed else self.device)
+            if streamed:
+                stream_layers(self._encoder, self._encoder.encoder.block, torch.device(self.device))
         return self._encoder
 
     def _require(self, path: Path | None, what: str) -> Path:

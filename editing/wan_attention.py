@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers.models.attention_dispatch import dispatch_attention_fn
+from diffusers.models.attention_dispatch import AttentionBackendName, dispatch_attention_fn
 from diffusers.models.transformers.transformer_wan import WanAttnProcessor
 from torch import Tensor
 
@@ -89,9 +89,9 @@ class TextAttention(WanAttnProcessor):
         if not isinstance(layer, TextLayer):
             return super().__call__(attn, hidden_states, layer, attention_mask, rotary_emb)
         query = attn.norm_q(attn.to_q(hidden_states)).unflatten(2, (attn.heads, -1))
-        seen = dispatch_attention_fn(
-            query, layer.key, layer.value, attn_mask=layer.bias, backend=self._attention_backend
-        )
+        # Few keys, and a bias that not every back end takes: torch's own choice unless this layer was set.
+        backend = self._attention_backend or AttentionBackendName.NATIVE
+        seen = dispatch_attention_fn(query, layer.key, layer.value, attn_mask=layer.bias, backend=backend)
         return attn.to_out[0](seen.flatten(2, 3).type_as(query))
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from alaya.errors import WeightsError, WeightsNotFoundError
 from alaya.files import joint_sha256
-from alaya.weights import CARD_NAME, read_card, read_header, search_folders
+from alaya.places import find_published
+from alaya.weights import CARD_NAME, read_card, read_header
 
 NAME = "wan-1.3b"
 FOLDERS = (NAME, "editing-1.3b")
@@ -67,16 +68,8 @@ def find_wan(name: str) -> WanFiles | None:
     """
     if name != NAME:
         return _files_in(Path(name))
-    places = [folder / name for folder in search_folders() for name in FOLDERS]
-    for place in places:
-        files = _files_in(place)
-        if files is not None:
-            return files
-    looked = ", ".join(str(place) for place in places)
-    raise WeightsNotFoundError(
-        f"no checkpoint {NAME!r}: none of {looked} holds it; put the published files (model.safetensors,"
-        " Wan2.1_VAE.pth, models_t5_umt5-xxl-enc-bf16.pth, google/umt5-xxl) into one of these"
-    )
+    needs = "model.safetensors, Wan2.1_VAE.pth, models_t5_umt5-xxl-enc-bf16.pth and google/umt5-xxl"
+    return find_published(NAME, FOLDERS, _files_in, needs)
 
 
 def _files_in(folder: Path) -> WanFiles | None:

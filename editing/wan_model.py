@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,27 +13,28 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from alaya.attention import attending, check_attention
+from alaya.device import choose_dtype
 from alaya.errors import RequestError
 from alaya.gbuffer import GBuffer
-from editing import wan_sampler, wan_vae
+from alaya.model_info import ModelInfo
+from alaya.offload import Placement, check_offload
+from alaya.tiles import Tiles
+from editing import wan_outline, wan_sampler, wan_vae
 from editing.enlarge import enlarge_picture
-from editing.models import ModelInfo, Words
-from editing.text import NEGATIVE, TextReader
+from editing.models import Words
+from editing.text import TextReader, full_negative
 from editing.wan import CONDITIONS
 from editing.wan_attention import TextLayer
 from editing.wan_files import NAME, WanFiles
 from editing.wan_load import HEAD_WIDTH, load_transformer, load_vae
+from editing.wan_outline import NUM_FRAMES, OPTIONS, SIDE
 from editing.wan_planes import condition_video
-from editing.wan_vae import SPACE, TIME, Tiles
+from editing.wan_vae import SPACE, TIME
 
-NUM_FRAMES = 81
-TRAINED_SIZE = (480, 832)
-SIDE = 16
-"""Sides are multiples of it: 8 pixels a latent, 2 latents a token."""
 KEPT_BYTES = 2 * 2**30
 """How much encoded G-buffers are kept for the next style of a clip."""
 FOLDING_BACKENDS = (None, "native")
-OPTIONS = frozenset({"num_steps", "cfg_scale", "negative_prompt", "height"})
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,18 @@ class WanEditor:
         sha256: str,
         device: str,
         reference: bool = False,
+        *,
+        offload: str = "none",
+        attention: str = "auto",
     ) -> None:
         self.transformer, self.vae, self.reader = transformer, vae, reader
         self.device = torch.device(device)
+        self.attention = check_attention(attention, self.device)
         self.info = ModelInfo(NAME, sha256, NUM_FRAMES, wan_sampler.NUM_STEPS, OPTIONS)
         self.tiles: Tiles | None = wan_vae.REFERENCE_TILES if reference else None
         self.truncate = reference
+        networks = [transformer, vae]
+        self.placement = Placement(self.device, networks, lambda: list(transformer.blocks), offload)
         self._kept: dict[str, Tensor] = {}
         self._texts: list[tuple[Tensor, bool, tuple[TextLayer, ...]]] = []
 
@@ -75,8 +81,11 @@ class WanEditor:
         files: WanFiles,
         device: str = "cpu",
         *,
-        dtype: torch.dtype | None = None,
+        dtype: str = "auto",
         reference: bool = False,
+        offload: str = "none",
+        attention: str = "auto",
+        compile: bool = False,
         head_width: int = HEAD_WIDTH,
     ) -> WanEditor:
         """Load the network and the autoencoder; the text encoder waits for a new text.
@@ -84,31 +93,46 @@ class WanEditor:
         Args:
             files: of `find_wan`.
             device: "cpu" or "cuda".
-            dtype: of the network and the text encoder; bfloat16 on CUDA and float32 on the CPU when None. The
-                autoencoder stays float32: it is small, and bfloat16 costs it up to 8 levels of 255.
+            dtype: of the network and the text encoder: "bf16", "fp16", "fp32", or "auto": bf16 on CUDA, fp32
+                elsewhere. The autoencoder stays fp32: it is small, and bf16 costs it up to 8 levels of 255.
             reference: the reference's tiles and truncation, to compare with it.
+            offload: of `alaya.offload.Placement`: what of it rests in the CPU's memory.
+            attention: of `alaya.attention`.
+            compile: let torch compile the blocks.
             head_width: of attention, for published files; a diffusers folder knows its own.
         """
-        dtype = dtype or (torch.float32 if device == "cpu" else torch.bfloat16)
-        transformer = load_transformer(files.transformer, dtype, device, head_width)
-        vae = load_vae(files.vae, torch.float32, device)
-        reader = TextReader(files, dtype, device)
-        return cls(transformer, vae, reader, files.identity(), device, reference)
+        check_offload(offload)
+        check_attention(attention, torch.device(device))
+        kind = choose_dtype(dtype, device)
+        transformer = load_transformer(files.transformer, kind, "cpu", head_width)
+        vae = load_vae(files.vae, torch.float32, "cpu")
+        if compile:
+            transformer.compile_repeated_blocks()
+        reader = TextReader(files, kind, device, offload)
+        identity = files.identity()
+        return cls(
+            transformer, vae, reader, identity, device, reference, offload=offload, attention=attention
+        )
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
-        """The trained 480x832 (or upright) for shapes within a tenth of it, else as many pixels in multiples of 16."""
-        short, long = TRAINED_SIZE
-        for size in ((short, long), (long, short)):
-            if abs(math.log((height / width) / (size[0] / size[1]))) < 0.1:
-                return size
-        scale = math.sqrt(short * long / (height * width))
-        rows, columns = (max(SIDE, round(side * scale / SIDE) * SIDE) for side in (height, width))
-        return rows, columns
+        """As `EditingModel.working_size`."""
+        return wan_outline.working_size(height, width)
+
+    def ease(self) -> str | None:
+        """Take less memory from now on; says how, or None if nothing is left to do."""
+        moved = self.placement.ease()
+        if moved is not None:
+            self.reader.offload = self.placement.offload
+            self.reader.close()
+            return moved
+        if self.tiles is not None:
+            return None
+        self.tiles = wan_vae.REFERENCE_TILES
+        return "from now on the autoencoder works in tiles, which changes the pictures a little"
 
     def encode_text(self, prompt: str, negative: str = "") -> WanWords:
         """As `EditingModel.encode_text`; `negative` is added to what the model always keeps away from."""
-        avoid = f"{NEGATIVE}，{negative}" if negative.strip() else NEGATIVE
-        return WanWords(self.reader(prompt), {}, self.reader(avoid))
+        return WanWords(self.reader(prompt), {}, self.reader(full_negative(negative)))
 
     def predict(
         self,
@@ -163,7 +187,8 @@ class WanEditor:
 
     def encode_videos(self, videos: Iterable[Tensor]) -> Tensor:
         """The conditioning (1, 80, t, h, w) of videos (1, 3, T, H, W) in [-1, 1], in the order of CONDITIONS."""
-        parts = [wan_vae.encode(self.vae, video.to(self.device), self.tiles) for video in videos]
+        with self.placement.using(self.vae):
+            parts = [wan_vae.encode(self.vae, video.to(self.device), self.tiles) for video in videos]
         return torch.cat(parts, dim=1)
 
     @torch.no_grad()
@@ -179,6 +204,19 @@ class WanEditor:
         shift: float = wan_sampler.SHIFT,
     ) -> Tensor:
         """Latents (1, 16, t, h, w) of noise of that shape, conditioning (1, 80, t, h, w) and rows of text."""
+        with self.placement.using(self.transformer), attending(self.attention, self.device):
+            return self._draw(conditions, text, negative, noise, num_steps, cfg_scale, shift)
+
+    def _draw(
+        self,
+        conditions: Tensor,
+        text: Tensor,
+        negative: Tensor | None,
+        noise: Tensor,
+        num_steps: int,
+        cfg_scale: float,
+        shift: float,
+    ) -> Tensor:
         net = self.transformer
         backend = getattr(net.blocks[0].attn2.processor, "_attention_backend", None)
         fold = getattr(backend, "value", backend) in FOLDING_BACKENDS
@@ -195,7 +233,8 @@ class WanEditor:
 
     def show(self, latents: Tensor) -> np.ndarray:
         """(T, H, W, 3) float32 sRGB in [0, 1] of latents (1, 16, t, h, w)."""
-        pictures = wan_vae.decode(self.vae, latents, self.tiles)[0]
+        with self.placement.using(self.vae):
+            pictures = wan_vae.decode(self.vae, latents, self.tiles)[0]
         rgb = (pictures + 1) * 127.5
         rgb = (rgb.floor() if self.truncate else rgb) / 255
         return np.ascontiguousarray(rearrange(rgb.cpu(), "c t h w -> t h w c").numpy())

@@ -46,7 +46,7 @@ def verify_golden(directory: Path) -> list[Comparison]:
         )
     try:
         width = meta["cfg"]["dim"] // meta["cfg"]["num_heads"]
-        editor = WanEditor.load(files, "cpu", dtype=torch.float32, head_width=width)
+        editor = WanEditor.load(files, "cpu", dtype="fp32", head_width=width)
         encoder = load_text_encoder(files.text, torch.float32, "cpu")
         groups = [*_networks(editor, golden)]
         if "chain.noise" in golden:

@@ -12,11 +12,15 @@ from torch import Tensor
 
 from alaya.errors import RequestError, WeightsError
 from alaya.frames import check_num_frames
+from alaya.tiles import Tiles, work_tiled
+from inverse.cosmos_outline import TILE, TILE_STRIDE
 
 SIGMA_DATA = 0.5
 """Spread the network expects of latents."""
 RATIO = 8
 """Pixels a latent is long, in every direction."""
+TILES = Tiles(TILE, TILE_STRIDE)
+"""In latents, for a device too small for the whole."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,13 @@ def _pair(values: Mapping[str, Tensor], channels: int, name: str) -> tuple[Tenso
 
 
 class CosmosCodec:
-    """The tokenizer with its statistics."""
+    """The tokenizer with its statistics.
+
+    Attributes:
+        tiles: in latents, if it works in tiles; on the whole when None.
+    """
+
+    tiles: Tiles | None = None
 
     def __init__(self, vae: AutoencoderKLCosmos, statistics: LatentStatistics) -> None:
         self.vae, self.statistics = vae, statistics
@@ -84,13 +94,25 @@ class CosmosCodec:
     @torch.inference_mode()
     def raw_latents(self, video: Tensor) -> Tensor:
         """(B, 3, 8n+1, H, W) in [-1, 1] to (B, 16, n+1, H/8, W/8) as the tokenizer gives them, float32."""
-        posterior = self.vae.encode(video.to(self.device, self.vae.dtype), return_dict=False)[0]
-        return posterior.mode().float()  # pyright: ignore[reportAttributeAccessIssue]
+        video = video.to(self.device, self.vae.dtype)
+
+        def work(part: Tensor) -> Tensor:
+            posterior = self.vae.encode(part, return_dict=False)[0]
+            return posterior.mode().float()  # pyright: ignore[reportAttributeAccessIssue]
+
+        return (
+            work(video) if self.tiles is None else work_tiled(video, self.tiles.times(RATIO), 1 / RATIO, work)
+        )
 
     @torch.inference_mode()
     def raw_video(self, latents: Tensor) -> Tensor:
         """The way back from `raw_latents`; about [-1, 1]."""
-        return self.vae.decode(latents.to(self.device, self.vae.dtype), return_dict=False)[0].float()
+        latents = latents.to(self.device, self.vae.dtype)
+
+        def work(part: Tensor) -> Tensor:
+            return self.vae.decode(part, return_dict=False)[0].float()
+
+        return work(latents) if self.tiles is None else work_tiled(latents, self.tiles, RATIO, work)
 
     def encode(self, video: Tensor) -> Tensor:
         """(B, 3, T, H, W) in [-1, 1] to latents of the spread the network expects.

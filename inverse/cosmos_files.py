@@ -7,8 +7,9 @@ from pathlib import Path
 
 from alaya.errors import WeightsError, WeightsNotFoundError
 from alaya.files import joint_sha256
+from alaya.places import find_published
 from alaya.torch_files import open_tensors
-from alaya.weights import CARD_NAME, read_card, search_folders
+from alaya.weights import CARD_NAME, read_card
 from inverse.cosmos_keys import MARK
 
 NAME = "cosmos-7b"
@@ -59,16 +60,8 @@ def find_cosmos(name: str) -> PublishedFiles | ConvertedFolder | None:
     """
     if name != NAME:
         return _files_in(Path(name))
-    places = [place for folder in search_folders() for place in (folder / NAME, folder)]
-    for place in places:
-        files = _files_in(place)
-        if files is not None:
-            return files
-    looked = ", ".join(str(place) for place in places)
-    raise WeightsNotFoundError(
-        f"no checkpoint {NAME!r}: none of {looked} holds it; put {NETWORK_FOLDER} and {TOKENIZER_FOLDER} into"
-        " one of these"
-    )
+    needs = f"{NETWORK_FOLDER} and {TOKENIZER_FOLDER}"
+    return find_published(NAME, (NAME, "."), _files_in, needs)
 
 
 def _files_in(folder: Path) -> PublishedFiles | ConvertedFolder | None:

@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
-from diffusers.models.attention_dispatch import attention_backend
 from einops import rearrange
 from torch import Tensor
 
+from alaya.attention import attending, check_attention
 from alaya.codes import RELATIVE_RANGE
+from alaya.device import choose_dtype
 from alaya.errors import RequestError
 from alaya.flow import frame_noise
 from alaya.gbuffer import GBuffer
-from alaya.resize import working_size
+from alaya.model_info import ModelInfo
+from alaya.offload import Placement, check_offload
+from inverse import cosmos_outline
 from inverse.cosmos import NUM_PASSES, CosmosInverseTransformer
-from inverse.cosmos_codec import RATIO, CosmosCodec
+from inverse.cosmos_codec import RATIO, TILES, CosmosCodec
 from inverse.cosmos_files import NAME, ConvertedFolder, PublishedFiles
 from inverse.cosmos_load import load_parts
+from inverse.cosmos_outline import MAX_SIDE, NUM_FRAMES, NUM_STEPS, OPTIONS, ROPE_DTYPES
 from inverse.cosmos_pictures import EXTRA_PASSES, PASSES, blended_normals, to_gbuffer
 from inverse.cosmos_sampler import sample
-from inverse.models import ModelInfo
 from inverse.restore import restore
-
-TRAINED_SIZE = (704, 1280)
-NUM_FRAMES, NUM_STEPS = 57, 15
-MAX_SIDE = 1920  # the table of places ends there
-DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-ATTENTION = {"native": "native", "cudnn": "_native_cudnn", "flash": "flash", "xformers": "xformers"}
-OPTIONS = frozenset({"num_steps", "height", "width"})
-OFFLOADS = ("none", "model")
 
 
 class CosmosInverse:
@@ -48,16 +42,11 @@ class CosmosInverse:
         attention: str = "auto",
     ) -> None:
         self.net, self.codec, self.device = net, codec, torch.device(device)
-        self.offload, self.attention = offload, attention
+        self.attention = check_attention(attention, self.device)
         limits = RELATIVE_RANGE
         frames = min(NUM_FRAMES, codec.statistics.max_frames)
-        self.info = ModelInfo(
-            NAME, sha256, frames, NUM_STEPS, "relative", limits.near, limits.far, options=OPTIONS
-        )
-        parts: list[torch.nn.Module] = [net, codec.vae]
-        if offload == "none":
-            for part in parts:
-                part.to(self.device)
+        self.info = ModelInfo(NAME, sha256, frames, NUM_STEPS, OPTIONS, "relative", limits.near, limits.far)
+        self.placement = Placement(self.device, [net, codec.vae], lambda: net.blocks, offload)
 
     @classmethod
     def load(
@@ -69,7 +58,7 @@ class CosmosInverse:
         rope_dtype: str = "fp32",
         offload: str = "none",
         attention: str = "auto",
-        compile_blocks: bool = False,
+        compile: bool = False,
     ) -> CosmosInverse:
         """Load the published files or a converted folder.
 
@@ -78,32 +67,37 @@ class CosmosInverse:
             device: as torch names it.
             dtype: of the network: "bf16", "fp16", "fp32", or "auto": bf16 on CUDA, fp32 elsewhere.
             rope_dtype: "bf16" rounds the rotary angles as the reference does in bfloat16; else "fp32".
-            offload: "model" keeps only the network or the tokenizer on the device.
-            attention: "auto", "native", "cudnn", "flash" or "xformers".
-            compile_blocks: let torch compile the blocks.
+            offload: of `alaya.offload.Placement`: what of it rests in the CPU's memory.
+            attention: of `alaya.attention`.
+            compile: let torch compile the blocks.
         """
-        _check("dtype", dtype, ("auto", *DTYPES))
-        _check("rope_dtype", rope_dtype, ("fp32", "bf16"))
-        _check("offload", offload, OFFLOADS)
-        _check("attention", attention, ("auto", *ATTENTION))
-        cuda = device.startswith("cuda")
-        kind = DTYPES["bf16" if cuda else "fp32"] if dtype == "auto" else DTYPES[dtype]
+        if rope_dtype not in ROPE_DTYPES:
+            raise RequestError(f"rope_dtype must be one of {', '.join(ROPE_DTYPES)}, got {rope_dtype!r}")
+        check_offload(offload)
+        check_attention(attention, torch.device(device))
+        kind, cuda = choose_dtype(dtype, device), device.startswith("cuda")
         # a CPU cannot average bf16 volumes, which the tokenizer's encoder does
         net, codec = load_parts(files, kind, torch.bfloat16 if cuda else torch.float32)
         net.fold_contexts()
         if rope_dtype == "bf16":
             net.round_rotary()
-        if compile_blocks:
+        if compile:
             net.compile_repeated_blocks()
         return cls(net, codec, files.identity(), device, offload=offload, attention=attention)
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
-        """As `InverseModel.working_size`: what it was trained at, or as many pixels in the clip's own shape."""
-        trained_height, trained_width = TRAINED_SIZE
-        if abs(height * trained_width / (width * trained_height) - 1) < 0.05:
-            return TRAINED_SIZE
-        half = working_size(height, width, trained_height * trained_width // 4)
-        return min(2 * half[0], MAX_SIDE), min(2 * half[1], MAX_SIDE)
+        """As `InverseModel.working_size`."""
+        return cosmos_outline.working_size(height, width)
+
+    def ease(self) -> str | None:
+        """Take less memory from now on; says how, or None if nothing is left to do."""
+        moved = self.placement.ease()
+        if moved is not None:
+            return moved
+        if self.codec.tiles is not None:
+            return None
+        self.codec.tiles = TILES
+        return "from now on the autoencoder works in tiles, which changes the pictures a little"
 
     def predict(
         self, rgb: np.ndarray, *, num_steps: int | None = None, seed: int = 0, first_frame: int = 0
@@ -147,7 +141,7 @@ class CosmosInverse:
         clip = self._encode(rearrange(torch.from_numpy(rgb), "t h w c -> 1 c t h w") * 2 - 1)
         noise = window_noise(rows, clip, seed, first_frame)
         steps = self.info.num_steps if num_steps is None else num_steps
-        with self._on_device(self.net), _backend(self.attention):
+        with self.placement.using(self.net), attending(self.attention, self.device):
             latents = sample(self.net, clip, noise.to(self.device), rows, steps)
         drawn = dict(zip(names, self._decode(latents), strict=True))
         if blend_normals and "normal" in drawn:
@@ -159,26 +153,14 @@ class CosmosInverse:
         return restore(coarse, rgb, self.info.far)
 
     def _encode(self, video: Tensor) -> Tensor:
-        with self._on_device(self.codec.vae):
+        with self.placement.using(self.codec.vae):
             return self.codec.encode(video).to(self.device)
 
     def _decode(self, latents: Tensor) -> Iterator[np.ndarray]:
         """One pass at a time: the decoder needs more memory than the network."""
-        with self._on_device(self.codec.vae):
+        with self.placement.using(self.codec.vae):
             for single in latents.split(1):
                 yield rearrange(self.codec.decode(single)[0].cpu(), "c t h w -> t h w c").numpy()
-
-    @contextmanager
-    def _on_device(self, part: torch.nn.Module) -> Iterator[None]:
-        """Bring a part to the device for a while, where parts take turns."""
-        if self.offload == "none":
-            yield
-            return
-        part.to(self.device)
-        try:
-            yield
-        finally:
-            part.to("cpu")
 
 
 def window_noise(rows: Iterable[int], clip: Tensor, seed: int, first_frame: int) -> Tensor:
@@ -202,22 +184,3 @@ def _check_size(height: int, width: int) -> None:
         raise RequestError(
             f"the model works at sides that are multiples of 16 up to {MAX_SIDE}, not {width}x{height}"
         )
-
-
-def _check(name: str, value: str, allowed: Iterable[str]) -> None:
-    if value not in allowed:
-        raise RequestError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
-
-
-@contextmanager
-def _backend(name: str) -> Iterator[None]:
-    """Attend with one of torch's or diffusers' implementations for a while."""
-    with ExitStack() as stack:
-        if name != "auto":
-            try:
-                stack.enter_context(attention_backend(ATTENTION[name]))
-            except (ImportError, RuntimeError, ValueError) as error:
-                raise RequestError(
-                    f"--attention {name} cannot be used here ({error}); leave it out"
-                ) from error
-        yield

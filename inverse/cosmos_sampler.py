@@ -10,9 +10,7 @@ from torch import Tensor
 
 from alaya.errors import RequestError
 from inverse.cosmos import CosmosInverseTransformer
-
-MAX_TOKENS = 32_768
-"""Passes go through the network together up to this many tokens: more would only take memory."""
+from inverse.cosmos_outline import MAX_TOKENS
 
 
 def make_scheduler() -> EDMEulerScheduler:

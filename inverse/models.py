@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,30 +9,10 @@ import numpy as np
 
 from alaya.errors import RequestError
 from alaya.gbuffer import GBuffer
+from alaya.model_info import ModelInfo, Outline, missing_package
 
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """What a caller needs to know of a loaded model.
-
-    Attributes:
-        name: as asked for.
-        sha256: of the weights.
-        num_frames: window length when nothing is asked.
-        num_steps: sampling steps when nothing is asked.
-        depth_kind: "relative" or "metric_m".
-        near, far: the limits of its depth, in the unit of `depth_kind`.
-        options: names of the settings it understands besides those every model takes.
-    """
-
-    name: str
-    sha256: str
-    num_frames: int
-    num_steps: int
-    depth_kind: str
-    near: float
-    far: float
-    options: frozenset[str] = field(default_factory=frozenset)
+OPTIONS = frozenset({"num_steps", "height", "width"})
+"""What the embedded model understands besides the settings every model takes."""
 
 
 class InverseModel(Protocol):
@@ -80,6 +59,18 @@ class InverseModel(Protocol):
         ...
 
 
+def outline_inverse(name_or_path: str | Path) -> Outline:
+    """What is known of a model before it is loaded; raises as `load_inverse` where its files are not there."""
+    from inverse.cosmos_files import find_cosmos
+
+    published = find_cosmos(str(name_or_path))
+    if published is None:
+        return Outline(OPTIONS)
+    from inverse import cosmos_outline
+
+    return Outline(cosmos_outline.OPTIONS, cosmos_outline.outline(published))
+
+
 def load_inverse(name_or_path: str | Path = "small", device: str = "auto", **options: Any) -> InverseModel:
     """Load an inverse model.
 
@@ -101,9 +92,10 @@ def load_inverse(name_or_path: str | Path = "small", device: str = "auto", **opt
     if published is not None:
         try:
             from inverse.cosmos_model import CosmosInverse
-        except ModuleNotFoundError as error:
+        except (ImportError, RuntimeError) as error:  # diffusers wraps the one in the other
             raise RequestError(
-                f"{name_or_path} needs {error.name}, which is not installed; pip install 'alaya-renderer[inverse]'"
+                f"{name_or_path} needs {missing_package(error)}, which is not installed;"
+                " pip install 'alaya-renderer[inverse]'"
             ) from error
         return CosmosInverse.load(published, place, **options)
     if options:

@@ -9,15 +9,14 @@ from torch import Tensor
 
 from alaya import flow, netcode
 from alaya.gbuffer import GBuffer
+from alaya.model_info import ModelInfo
 from alaya.resize import working_size
 from alaya.unet import config_of
 from alaya.weights import card_trouble, find_weights, load_into, read_card
-from inverse.models import ModelInfo
+from inverse.models import OPTIONS
 from inverse.network import InverseNet
 from inverse.restore import restore
 from inverse.sky import settle_sky
-
-OPTIONS = frozenset({"num_steps", "height", "width"})
 
 
 class SmallInverse:

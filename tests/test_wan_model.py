@@ -15,6 +15,7 @@ from alaya.clip_info import DepthInfo
 from alaya.codes import PNG8_DEPTH, RELATIVE_RANGE, decode_depth
 from alaya.errors import RequestError
 from alaya.gbuffer import GBuffer
+from alaya.tiles import work_tiled
 from alaya.video import probe
 from editing import wan_vae
 from editing.models import load_editor
@@ -72,7 +73,7 @@ def test_gbuffers_are_encoded_once_for_all_styles(editor, monkeypatch):
 
 def test_reference_mode_tiles_and_truncates(folder, gbuffer):
     editor = load_editor(folder, "cpu", reference=True)
-    with pytest.raises(RequestError, match="no reference"):
+    with pytest.raises(RequestError, match="no option reference"):
         load_editor("small", "cpu", reference=True)
     rgb = editor.predict(gbuffer, editor.encode_text("snow"), num_steps=1) * 255
     assert editor.tiles == wan_vae.REFERENCE_TILES
@@ -99,7 +100,7 @@ def _denormalised(vae, latents):
 
 
 def test_tiles_of_one_colour_blend_to_that_colour():
-    tiled = wan_vae._tiled(torch.ones(1, 1, 1, 11, 17), wan_vae.Tiles((4, 6), (2, 3)), 8, _enlarged)
+    tiled = work_tiled(torch.ones(1, 1, 1, 11, 17), wan_vae.Tiles((4, 6), (2, 3)), 8, _enlarged)
     assert tiled.shape == (1, 1, 1, 88, 136)
     assert torch.allclose(tiled, torch.ones(()))
 
