@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 MAX_SIZE = 4096  # more than any network here needs: a damaged card must not fill the memory
 
+HEAD_FRAMES = 4  # that go through the sharp head together where no gradient is wanted
+
 
 @dataclass(frozen=True)
 class UNetConfig:
@@ -85,10 +87,10 @@ class TemporalMix(nn.Module):
         if num_frames == 1:
             # the middle tap alone: what zero padding on both sides leaves of the convolution
             return x + F.conv2d(x, self.conv.weight[:, :, 1:2, None], self.conv.bias)
-        height = x.shape[2]
-        pixels = rearrange(x, "(b t) c h w -> (b h w) c t", t=num_frames)
-        mixed = self.conv(pixels)
-        return x + rearrange(mixed, "(b h w) c t -> (b t) c h w", h=height, b=x.shape[0] // num_frames)
+        # as a convolution over a picture of time by pixels: half the time of one line of time a pixel
+        pixels = rearrange(x, "(b t) c h w -> b c t (h w)", t=num_frames)
+        mixed = F.conv2d(pixels, self.conv.weight[..., None], self.conv.bias, padding=(1, 0))
+        return x + rearrange(mixed, "b c t (h w) -> (b t) c h w", h=x.shape[2])
 
 
 class Block(nn.Module):
@@ -222,8 +224,19 @@ class UNet(nn.Module):
         embed = embed.repeat_interleave(num_frames, 0)
         start = None if noisy is None else rearrange(noisy, "b t c h w -> (b t) c h w")
         rough = self._body(frames, start, embed, num_frames)
-        sharp = rough + self.head(torch.cat([frames, rough], 1))
+        sharp = self._sharpen(frames, rough)
         return rearrange(sharp, "(b t) c h w -> b t c h w", t=num_frames)
+
+    def _sharpen(self, frames: Tensor, rough: Tensor) -> Tensor:
+        """Add what the half-size head restores; a few frames at a time, as nothing large need last then."""
+        if torch.is_grad_enabled():
+            return rough + self.head(torch.cat([frames, rough], 1))
+        sharp = torch.empty_like(rough)
+        for part, given, base in zip(
+            *(each.split(HEAD_FRAMES) for each in (sharp, frames, rough)), strict=True
+        ):
+            torch.add(base, self.head(torch.cat([given, base], 1)), out=part)
+        return sharp
 
     def _body(self, frames: Tensor, noisy: Tensor | None, embed: Tensor, num_frames: int) -> Tensor:
         config = self.config
