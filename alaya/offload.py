@@ -78,7 +78,7 @@ def stream_layers(network: nn.Module, layers: Iterable[nn.Module], device: torch
 
     The tensors are moved leaf by leaf, so that a layer's parts may also be called on their own.
     """
-    from diffusers.hooks import apply_group_offloading
+    from diffusers.hooks.group_offloading import apply_group_offloading
 
     streams = device.type == "cuda"
     inside = set()

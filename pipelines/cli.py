@@ -160,3 +160,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command; the entry point of the installed `alaya`."""
     cli.main()
+
+
+if __name__ == "__main__":
+    main()

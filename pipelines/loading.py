@@ -1,28 +1,90 @@
 """How a job gets its model: which weights a name means (without torch), and the loading itself (with it)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from alaya.model_info import Outline
+from pipelines.settings import LOADING, check_options, given_options
+
+if TYPE_CHECKING:
+    from pipelines.progress import Progress
+    from pipelines.settings import EditSettings, InverseSettings
 
 
 @dataclass(frozen=True)
 class Loader:
-    """`identify(name)` gives the sha256 of the weights that are meant, `load(name, device)` the model."""
+    """Finds and loads the models of a stage.
+
+    Attributes:
+        identify: name -> sha256 of the weights that are meant.
+        load: (name, device, **options) -> the model.
+        outline: name -> what is known of the model before it is loaded; None if nothing is.
+        kept: the models loaded so far by name, device and options, if one is to be kept.
+    """
 
     identify: Callable[[str], str]
-    load: Callable[[str, str], Any]
+    load: Callable[..., Any]
+    outline: Callable[[str], Outline | None] = lambda name: None
+    kept: dict[tuple[Any, ...], Any] | None = None
 
-    def once(self) -> "Loader":
-        """The same, but keeping the model that was loaded last."""
-        kept: dict[tuple[str, str], Any] = {}
+    def once(self) -> Loader:
+        """The same, but keeping the model that was opened last."""
+        return replace(self, kept={})
 
-        def load(name: str, device: str) -> Any:
-            if (name, device) not in kept:
-                kept.clear()
-                kept[name, device] = self.load(name, device)
-            return kept[name, device]
+    def check(self, settings: InverseSettings | EditSettings) -> None:
+        """Refuse options the model cannot use, before any weight is read."""
+        outline = self.outline(settings.model)
+        if outline is not None:
+            check_options(settings, outline.options)
 
-        return Loader(self.identify, load)
+    def open(
+        self, settings: InverseSettings | EditSettings, size: tuple[int, int], frames: int, progress: Progress
+    ) -> Any:
+        """The model, loaded as the settings ask, after saying and checking what it will take.
+
+        Args:
+            settings: of the job.
+            size: (height, width) of the clip.
+            frames: that are to be worked on.
+            progress: is told the plan, and what a full memory leads to.
+
+        Raises:
+            RequestError: an option the model cannot use, or no room for it.
+        """
+        self.check(settings)
+        given = given_options(settings)
+        options = {name: given[name] for name in LOADING if name in given}
+        key = (settings.model, settings.device, *options.items())
+        if self.kept is not None and key in self.kept:
+            return self.kept[key]
+        model = self._open(settings, options, size, frames, progress)
+        check_options(settings, model.info.options)
+        if self.kept is not None:
+            self.kept.clear()
+            self.kept[key] = model
+        return model
+
+    def _open(
+        self,
+        settings: InverseSettings | EditSettings,
+        options: dict[str, Any],
+        size: tuple[int, int],
+        frames: int,
+        progress: Progress,
+    ) -> Any:
+        outline = self.outline(settings.model)
+        if outline is None or outline.published is None:
+            return self.load(settings.model, settings.device, **options)
+        from pipelines.ladder import load_easing
+        from pipelines.memory_plan import check_fits, free_memory, plan_stage
+
+        plan = plan_stage(settings, outline.published, size, frames)
+        progress.plan(plan)
+        check_fits(plan, free_memory(plan.device))
+        return load_easing(self.load, settings, options, progress)
 
 
 def _sha256(name: str, stage: str) -> str:
@@ -31,16 +93,28 @@ def _sha256(name: str, stage: str) -> str:
     return str(read_card(find_weights(name, stage))["sha256"])
 
 
-def _load_inverse(name: str, device: str) -> Any:
+def _load_inverse(name: str, device: str, **options: Any) -> Any:
     from inverse.models import load_inverse
 
-    return load_inverse(name, device=device)
+    return load_inverse(name, device=device, **options)
 
 
-def _load_editor(name: str, device: str) -> Any:
+def _load_editor(name: str, device: str, **options: Any) -> Any:
     from editing.models import load_editor
 
-    return load_editor(name, device=device)
+    return load_editor(name, device=device, **options)
+
+
+def _outline_inverse(name: str) -> Outline:
+    from inverse.models import outline_inverse
+
+    return outline_inverse(name)
+
+
+def _outline_editor(name: str) -> Outline:
+    from editing.models import outline_editor
+
+    return outline_editor(name)
 
 
 def _inverse_sha256(name: str) -> str:
@@ -57,5 +131,5 @@ def _editing_sha256(name: str) -> str:
     return published.identity() if published else _sha256(name, "editing")
 
 
-INVERSE = Loader(_inverse_sha256, _load_inverse)
-EDITING = Loader(_editing_sha256, _load_editor)
+INVERSE = Loader(_inverse_sha256, _load_inverse, _outline_inverse)
+EDITING = Loader(_editing_sha256, _load_editor, _outline_editor)

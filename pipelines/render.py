@@ -8,12 +8,13 @@ from typing import Any
 from alaya.files import lock_folder
 from alaya.video import probe
 from pipelines import edit_job, inverse_job, loading
+from pipelines.environments import find_environment
 from pipelines.folder import check_free
 from pipelines.journal import Journal
 from pipelines.loading import Loader
 from pipelines.progress import Progress
 from pipelines.report import write_report
-from pipelines.settings import RenderSettings
+from pipelines.settings import EditSettings, InverseSettings, RenderSettings, without_others
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def render(
     """
     names = (styles,) if isinstance(styles, str) else tuple(styles)
     folder = None if output is None else Path(output)
-    return run_render(RenderSettings(Path(input), names, prompt, output=folder, **options), progress=progress)
+    settings = RenderSettings(Path(input), names, prompt=prompt, output=folder, **options)
+    return run_render(settings, progress=progress)
 
 
 def run_render(
@@ -62,17 +64,65 @@ def run_render(
     load_editor: Loader | None = None,
     progress: Progress | None = None,
 ) -> Rendered:
-    """Run both stages and write the report, holding the folder's lock throughout."""
+    """Run both stages and write the report.
+
+    The folder's lock is held throughout; where a stage runs in another environment, each stage holds it.
+    """
     progress = progress or Progress()
-    inverse, folder = settings.inverse, settings.inverse.folder
+    first, once = load_inverse or loading.INVERSE, (load_editor or loading.EDITING).once()
+    inverse, edits = _divided(settings, first, once)
+    folder = inverse.folder
     check_free(folder, Journal(folder), settings.overwrite)
+    if settings.inverse_env is not None or settings.editing_env is not None:
+        return _render_apart(settings, inverse, edits, first, once, progress)
     video = probe(settings.input)
-    once = (load_editor or loading.EDITING).once()
     with lock_folder(folder):
-        inverse_job.make_clip(inverse, video, load_inverse or loading.INVERSE, progress)
+        inverse_job.make_clip(inverse, video, first, progress)
         videos = []
-        for edit in settings.edits:
+        for edit in edits:
             edit = replace(edit, gbuffers=folder)
             videos.append(edit_job.make_video(edit, edit_job.find_target(edit, once), once, progress))
+        report = write_report(folder, credit=settings.credit)
+    return Rendered(folder, tuple(videos), report)
+
+
+def _divided(
+    settings: RenderSettings, first: Loader, second: Loader
+) -> tuple[InverseSettings, tuple[EditSettings, ...]]:
+    """The stages' settings, each with what its model understands; what neither does is refused."""
+    inverse, edits = settings.inverse, settings.edits
+    one, two = first.outline(settings.model), second.outline(settings.editing_model)
+    if one is not None and two is not None:
+        inverse = without_others(inverse, one.options, two.options)
+        edits = tuple(without_others(edit, two.options, one.options) for edit in edits)
+    first.check(inverse)
+    for edit in edits:
+        second.check(edit)
+    return inverse, edits
+
+
+def _render_apart(
+    settings: RenderSettings,
+    inverse: InverseSettings,
+    edits: tuple[EditSettings, ...],
+    first: Loader,
+    second: Loader,
+    progress: Progress,
+) -> Rendered:
+    """Both stages, at least one of them in another environment; both are found before the first begins."""
+    there = {
+        stage: None if name is None else find_environment(name, stage)
+        for stage, name in (("inverse", settings.inverse_env), ("editing", settings.editing_env))
+    }
+    if there["inverse"] is None:
+        folder = inverse_job.run_inverse(inverse, load=first, progress=progress)
+    else:
+        folder = there["inverse"].run_inverse(inverse, progress)
+    edits = tuple(replace(edit, gbuffers=folder) for edit in edits)
+    if there["editing"] is None:
+        videos = edit_job.run_edits(edits, load=second, progress=progress)
+    else:
+        videos = there["editing"].run_edits(edits, progress)
+    with lock_folder(folder):
         report = write_report(folder, credit=settings.credit)
     return Rendered(folder, tuple(videos), report)

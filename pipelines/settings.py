@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,25 @@ OUTPUTS = Path("outputs")
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv")
 SIZE_STEP = 8  # networks halve three times inside
 FrameRange = tuple[int, int | None]
-NOT_IDENTITY = ("input", "output", "gbuffers", "device", "overwrite")  # where and how, not what
+NOT_IDENTITY = frozenset(  # where and how, not what
+    {"input", "output", "gbuffers", "device", "offload", "attention", "compile", "overwrite"}
+)
+WHERE_GIVEN = ("dtype", "rope_dtype", "reference")  # left alone, they are no part of a run
+LOADING = (
+    "dtype",
+    "rope_dtype",
+    "reference",
+    "offload",
+    "attention",
+    "compile",
+)  # asked of a model as it is loaded
+REFERENCE_FPS = Fraction(15)
+CHOICES = {
+    "dtype": ("auto", "bf16", "fp16", "fp32"),
+    "rope_dtype": ("fp32", "bf16"),
+    "offload": ("none", "model", "group"),
+    "attention": ("auto", "cudnn", "flash", "xformers", "native"),
+}
 
 
 def parse_frames(text: str) -> FrameRange:
@@ -76,13 +94,19 @@ def _check_common(settings: "InverseSettings | EditSettings") -> None:
         raise RequestError(f"--seed must be 0 to 2^63-1, got {settings.seed}")
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", settings.device):
         raise RequestError(f"--device must be auto, cpu or cuda, got {settings.device!r}")
+    for name, allowed in CHOICES.items():
+        if getattr(settings, name, allowed[0]) not in allowed:
+            flag, value = OPTION_NAMES[name], getattr(settings, name)
+            raise RequestError(f"{flag} must be one of {', '.join(allowed)}, got {value!r}")
     if settings.frames is not None and settings.frames[1] is not None:
         check_range(settings.frames, settings.frames[1], "the clip")
 
 
 def identity_of(settings: "InverseSettings | EditSettings") -> dict[str, Any]:
     """The settings that make two runs the same run, as plain JSON values."""
-    values = {key: value for key, value in asdict(settings).items() if key not in NOT_IDENTITY}
+    given = given_options(settings)
+    left_out = NOT_IDENTITY | {name for name in WHERE_GIVEN if name not in given}
+    values = {key: value for key, value in asdict(settings).items() if key not in left_out}
     return json.loads(json.dumps(values, default=str))
 
 
@@ -91,24 +115,50 @@ def hash8(values: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 
-@dataclass(frozen=True)
-class InverseSettings:
-    """One clip for G-buffers. `num_frames` is the window's length, `height` and `width` the working size."""
+@dataclass(frozen=True, kw_only=True)
+class CommonSettings:
+    """What every stage may be asked. `num_frames` is the window's length, `height` and `width` the working size."""
 
-    input: Path
-    output: Path | None = None
-    model: str = "small"
     num_frames: int | None = None
     overlap: int | None = None
-    channels: tuple[str, ...] = CHANNELS
-    format: str = "png"
     height: int | None = None
     width: int | None = None
     frames: FrameRange | None = None
     num_steps: int | None = None
     seed: int = 0
     device: str = "auto"
+    dtype: str = "auto"
+    offload: str = "none"
+    attention: str = "auto"
+    compile: bool = False
     overwrite: bool = False
+
+    @property
+    def working_size(self) -> tuple[int, int] | None:
+        """(height, width) inside the model; None: the model's own choice."""
+        return None if self.height is None or self.width is None else (self.height, self.width)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordSettings(CommonSettings):
+    """What an edit may be asked besides."""
+
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    cfg_scale: float | None = None
+    reference: bool = False
+
+
+@dataclass(frozen=True)
+class InverseSettings(CommonSettings):
+    """One clip for G-buffers."""
+
+    input: Path
+    output: Path | None = None
+    model: str = "small"
+    channels: tuple[str, ...] = CHANNELS
+    format: str = "png"
+    rope_dtype: str = "fp32"
 
     def __post_init__(self) -> None:
         _check_common(self)
@@ -128,11 +178,6 @@ class InverseSettings:
             raise RequestError(f"output {self.folder} is a file; give a folder")
 
     @property
-    def working_size(self) -> tuple[int, int] | None:
-        """(height, width) inside the model; None: the model's own choice."""
-        return None if self.height is None or self.width is None else (self.height, self.width)
-
-    @property
     def folder(self) -> Path:
         """The run's folder: `output`, or outputs/<clip name>."""
         return self.output or OUTPUTS / clip_name(self.input)
@@ -148,27 +193,15 @@ def clip_name(path: Path) -> str:
 
 
 @dataclass(frozen=True)
-class EditSettings:
+class EditSettings(WordSettings):
     """One G-buffer clip to be restyled by words. `gbuffers` None: the newest clip under outputs/."""
 
     gbuffers: Path | None = None
     style: str | None = None
-    prompt: str | None = None
-    negative_prompt: str | None = None
     styles_json: Path | None = None
     output: Path | None = None
     model: str = "small"
-    num_frames: int | None = None
-    overlap: int | None = None
-    height: int | None = None
-    width: int | None = None
-    frames: FrameRange | None = None
-    cfg_scale: float | None = None
-    num_steps: int | None = None
-    seed: int = 0
     fps: Fraction | None = None
-    device: str = "auto"
-    overwrite: bool = False
 
     def __post_init__(self) -> None:
         _check_common(self)
@@ -188,12 +221,9 @@ class EditSettings:
             raise RequestError(f"--fps must be above 0 and at most 1000, got {float(self.fps):g}")
         if self.cfg_scale is not None and not 0 <= self.cfg_scale <= 100:
             raise RequestError(f"--cfg-scale must be 0 to 100, got {self.cfg_scale:g}")
+        if self.reference and self.fps is None:
+            object.__setattr__(self, "fps", REFERENCE_FPS)
         _ = self.texts  # an unknown style is refused here
-
-    @property
-    def working_size(self) -> tuple[int, int] | None:
-        """(height, width) inside the model; None: the model's own choice."""
-        return None if self.height is None or self.width is None else (self.height, self.width)
 
     @property
     def texts(self) -> tuple[str, str]:
@@ -210,28 +240,22 @@ class EditSettings:
 
 
 @dataclass(frozen=True)
-class RenderSettings:
-    """Both stages: one inverse run, then one video for each style (or one for the prompt alone)."""
+class RenderSettings(WordSettings):
+    """Both stages: one inverse run, then one video for each style (or one for the prompt alone).
+
+    `inverse_env` and `editing_env` name the environments that the stages run in; None is this one.
+    """
 
     input: Path
     styles: tuple[str, ...] = ()
-    prompt: str | None = None
-    negative_prompt: str | None = None
     output: Path | None = None
     model: str = "small"
     editing_model: str = "small"
-    num_frames: int | None = None
-    overlap: int | None = None
     format: str = "png"
-    height: int | None = None
-    width: int | None = None
-    frames: FrameRange | None = None
-    cfg_scale: float | None = None
-    num_steps: int | None = None
-    seed: int = 0
-    device: str = "auto"
-    overwrite: bool = False
+    rope_dtype: str = "fp32"
     credit: str | None = None
+    inverse_env: str | None = None
+    editing_env: str | None = None
 
     def __post_init__(self) -> None:
         _ = self.inverse
@@ -259,14 +283,41 @@ OPTION_NAMES = {
     "cfg_scale": "--cfg-scale",
     "negative_prompt": "--negative-prompt",
     "height": "--height/--width",
+    "dtype": "--dtype",
+    "rope_dtype": "--rope-dtype",
+    "reference": "--reference",
+    "offload": "--offload",
+    "attention": "--attention",
+    "compile": "--compile",
 }
+
+
+def given_options(settings: CommonSettings) -> dict[str, Any]:
+    """The options of `OPTION_NAMES` that were asked for, name -> value."""
+    return {
+        each.name: getattr(settings, each.name)
+        for each in fields(settings)
+        if each.name in OPTION_NAMES and getattr(settings, each.name) != each.default
+    }
+
+
+def without_others(settings: Any, options: frozenset[str], others: frozenset[str]) -> Any:
+    """A stage's settings without what was asked of loading and only the other stage's model understands."""
+    theirs = {name for name in given_options(settings) if name in LOADING and name not in options}
+    defaults = {each.name: each.default for each in fields(settings)}
+    return replace(settings, **{name: defaults[name] for name in theirs & others})
 
 
 def check_options(settings: InverseSettings | EditSettings, options: Sequence[str] | frozenset[str]) -> None:
     """Refuse, by name, an option that was given and that the model cannot use."""
-    for name, flag in OPTION_NAMES.items():
-        if getattr(settings, name, None) is not None and name not in options:
+    for name in given_options(settings):
+        if name not in options:
+            flag = OPTION_NAMES[name]
             raise RequestError(
                 f"{flag} was given, the model {settings.model!r} cannot use it"
                 f" (it knows {', '.join(sorted(options)) or 'no options'}); leave {flag} out"
             )
+    if settings.compile and settings.offload == "group":
+        raise RequestError(
+            "--compile cannot be used with --offload group, which moves layers under it; leave one out"
+        )

@@ -17,6 +17,7 @@ from pipelines.settings import (
     clip_name,
     identity_of,
     parse_frames,
+    without_others,
 )
 
 
@@ -68,6 +69,10 @@ def test_range_beyond_a_clip_is_refused(frames, words):
         ({"num_steps": 0}, "--steps must be at least 1"),
         ({"seed": -1}, "--seed must be 0"),
         ({"device": "tpu"}, "--device must be auto, cpu or cuda"),
+        ({"dtype": "int8"}, "--dtype must be one of auto, bf16, fp16, fp32, got 'int8'"),
+        ({"rope_dtype": "fp16"}, "--rope-dtype must be one of fp32, bf16"),
+        ({"offload": "disk"}, "--offload must be one of none, model, group"),
+        ({"attention": "sage"}, "--attention must be one of auto, cudnn, flash, xformers, native"),
         ({"channels": ("albedo", "colour")}, "unknown channel colour; there are albedo, normal"),
         ({"channels": ()}, "unknown channel"),
         ({"format": "jpg"}, "unknown format 'jpg'; there are png, exr, mp4"),
@@ -164,6 +169,37 @@ def test_identity_is_what_was_asked_and_not_where_or_how(clip, tmp_path):
     assert identity_of(one) != identity_of(replace(one, seed=1))
 
 
+def test_how_a_model_is_loaded_is_part_of_a_run_where_it_changes_the_result(clip):
+    plain = identity_of(InverseSettings(clip))
+    assert not {"dtype", "rope_dtype", "offload", "attention", "compile"} & set(plain)
+    assert identity_of(InverseSettings(clip, offload="group", attention="native", compile=True)) == plain
+    rounded = identity_of(InverseSettings(clip, dtype="bf16", rope_dtype="bf16"))
+    assert rounded == {**plain, "dtype": "bf16", "rope_dtype": "bf16"}
+    assert identity_of(EditSettings(style="night", reference=True))["reference"] is True
+
+
+def test_reference_means_15_frames_a_second_unless_told_otherwise():
+    assert EditSettings(style="night", reference=True).fps == 15
+    assert EditSettings(style="night", reference=True, fps=Fraction(24)).fps == 24
+    assert EditSettings(style="night").fps is None
+
+
+def test_layers_that_move_are_not_compiled(clip):
+    settings = InverseSettings(clip, offload="group", compile=True)
+    with pytest.raises(RequestError, match="--compile cannot be used with --offload group"):
+        check_options(settings, {"offload", "compile"})
+
+
+def test_within_render_options_go_to_the_stage_that_knows_them(clip):
+    settings = RenderSettings(clip, styles=("night",), dtype="bf16", attention="native", num_steps=3)
+    small, large = frozenset({"num_steps"}), frozenset({"num_steps", "dtype"})
+    inverse = without_others(settings.inverse, small, large)
+    assert (inverse.dtype, inverse.attention, inverse.num_steps) == ("auto", "native", 3)
+    assert without_others(settings.edits[0], large, small) == settings.edits[0]
+    with pytest.raises(RequestError, match="--attention was given, the model 'small' cannot use it"):
+        check_options(inverse, small)
+
+
 def test_render_checks_both_stages_at_once(clip):
     settings = RenderSettings(clip, styles=("night", "night", "rainy"), num_steps=2, seed=5)
     assert [edit.style for edit in settings.edits] == ["night", "rainy"]
@@ -186,6 +222,11 @@ def test_an_edit_within_render_takes_the_whole_clip(clip):
         ({"cfg_scale": 5.0}, "--cfg-scale"),
         ({"negative_prompt": "fog"}, "--negative-prompt"),
         ({"num_steps": 4}, "--steps"),
+        ({"dtype": "bf16"}, "--dtype"),
+        ({"offload": "model"}, "--offload"),
+        ({"attention": "flash"}, "--attention"),
+        ({"compile": True}, "--compile"),
+        ({"reference": True}, "--reference"),
     ],
 )
 def test_options_the_model_cannot_use_are_refused_by_name(changes, flag):

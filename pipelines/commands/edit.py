@@ -8,10 +8,12 @@ from alaya.errors import RequestError
 from pipelines.commands.options import (
     PATH,
     ListsOfWords,
+    environment_option,
     model_options,
     parse_fps,
     pick_common,
     prompt_options,
+    reference_option,
     run_options,
     window_options,
 )
@@ -41,15 +43,22 @@ if TYPE_CHECKING:
 @click.option("--fps", metavar="F", help="Frames per second of the video. Default: the clip's.")
 @window_options(81)
 @model_options
+@reference_option
+@environment_option("editing")
 @run_options
-def command(as_json: bool, **values: Any) -> None:
+def command(as_json: bool, editing_env: str | None, **values: Any) -> None:
     """Restyle a G-buffer clip by a style, a prompt, or both, and print the video's path."""
     from pipelines.edit_job import run_edits
+    from pipelines.environments import find_environment
     from pipelines.progress import open_progress
 
     edits = read_edits(values)
     progress = open_progress(as_json)
-    for video in run_edits(edits, progress=progress):
+    if editing_env is None:
+        videos = run_edits(edits, progress=progress)
+    else:
+        videos = find_environment(editing_env, "editing").run_edits(edits, progress)
+    for video in videos:
         progress.result(video)
 
 

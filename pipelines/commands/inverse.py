@@ -5,7 +5,15 @@ from typing import Any
 
 import click
 
-from pipelines.commands.options import PATH, model_options, pick_common, run_options, window_options
+from pipelines.commands.options import (
+    PATH,
+    environment_option,
+    model_options,
+    pick_common,
+    rope_option,
+    run_options,
+    window_options,
+)
 
 
 @click.command("inverse", short_help="A clip becomes five G-buffers.")
@@ -20,16 +28,25 @@ from pipelines.commands.options import PATH, model_options, pick_common, run_opt
 )
 @window_options(57)
 @model_options
+@rope_option
+@environment_option("inverse")
 @click.option("--no-report", is_flag=True, help="Do not write report.html.")
 @click.option("--credit", help="A line for the report and its pictures, such as the clip's licence.")
 @run_options
 def command(
-    input: Path, channels: str | None, no_report: bool, credit: str | None, as_json: bool, **values: Any
+    input: Path,
+    channels: str | None,
+    no_report: bool,
+    credit: str | None,
+    inverse_env: str | None,
+    as_json: bool,
+    **values: Any,
 ) -> None:
     """Turn a gameplay clip into albedo, normal, depth, roughness and metallic.
 
     Any length and size. Writes a G-buffer clip into the run's folder and prints the folder.
     """
+    from pipelines.environments import find_environment
     from pipelines.inverse_job import run_inverse
     from pipelines.progress import open_progress
     from pipelines.report import write_report
@@ -40,7 +57,10 @@ def command(
         values["channels"] = tuple(name.strip() for name in channels.split(",") if name.strip())
     settings = InverseSettings(input=input, **common, **values)
     progress = open_progress(as_json)
-    folder = run_inverse(settings, progress=progress)
+    if inverse_env is None:
+        folder = run_inverse(settings, progress=progress)
+    else:
+        folder = find_environment(inverse_env, "inverse").run_inverse(settings, progress)
     if not no_report and channels is None:
         write_report(folder, credit)
     progress.result(folder)

@@ -63,7 +63,41 @@ model_options = _together(
     click.option("--seed", type=int, default=0, show_default=True),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."),
     click.option("--gpu", type=int, callback=_check_gpu, metavar="N", help="The same as --device cuda:N."),
+    click.option(
+        "--dtype", default="auto", help="auto (bf16 on CUDA), bf16, fp16 or fp32; of a published network."
+    ),
+    click.option(
+        "--offload",
+        default="none",
+        help="Of a published model, rest in the CPU's memory: none, model (all but the network at work) or group"
+        " (all but the layer at work).",
+    ),
+    click.option(
+        "--attention", default="auto", help="Of a published network: auto, cudnn, flash, xformers or native."
+    ),
+    click.option("--compile", is_flag=True, help="Let torch compile a published network's blocks."),
 )
+
+rope_option = click.option(
+    "--rope-dtype",
+    default="fp32",
+    help="fp32, or bf16: round angles as the published inverse renderer's reference does.",
+)
+reference_option = click.option(
+    "--reference",
+    is_flag=True,
+    help="As the published editing model's reference: tiles, 15 frames a second, values cut off and not rounded.",
+)
+
+
+def environment_option(stage: str) -> Callable[[Function], Function]:
+    """Where a stage runs; "inverse" or "editing"."""
+    return click.option(
+        f"--{stage}-env",
+        metavar="ENV",
+        help=f"Run the {stage} stage in this environment: a conda one's name, a venv's folder or a Python.",
+    )
+
 
 run_options = _together(
     click.option("--overwrite", is_flag=True, help="Replace what another run left at the output."),
@@ -100,7 +134,11 @@ def pick_common(values: dict[str, Any]) -> dict[str, Any]:
     from pipelines.settings import parse_frames
 
     taken = {
-        name: values.pop(name) for name in ("num_frames", "overlap", "height", "width", "num_steps", "seed")
+        name: values.pop(name)
+        for name in (
+            *("num_frames", "overlap", "height", "width", "num_steps", "seed"),
+            *("dtype", "offload", "attention", "compile"),
+        )
     }
     frames, first, gpu = (values.pop(name) for name in ("frames", "first_frames", "gpu"))
     device = values.pop("device")

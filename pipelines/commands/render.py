@@ -8,9 +8,12 @@ import click
 from pipelines.commands.options import (
     PATH,
     ListsOfWords,
+    environment_option,
     model_options,
     pick_common,
     prompt_options,
+    reference_option,
+    rope_option,
     run_options,
     window_options,
 )
@@ -35,6 +38,10 @@ from pipelines.commands.options import (
 )
 @window_options(57)
 @model_options
+@rope_option
+@reference_option
+@environment_option("inverse")
+@environment_option("editing")
 @click.option("--credit", help="A line for the report and its pictures, such as the clip's licence.")
 @run_options
 def command(input: Path, as_json: bool, **values: Any) -> None:
