@@ -256,9 +256,15 @@ class UNet(nn.Module):
         code = F.silu(embed + self.context(deep, num_frames))
         up = self._join(self.grow1(deep), half)
         up = self._run(self.up1, up, code, num_frames)
-        up = self._join(self.grow0(up), fine)
-        up = self._run(self.up0, up, code, num_frames)
-        return F.pixel_shuffle(self.exit(F.silu(up)), config.patch)
+        if torch.is_grad_enabled():
+            return self._leave(up, fine, code, num_frames)
+        parts = zip(*(each.split(HEAD_FRAMES) for each in (up, fine, code)), strict=True)
+        return torch.cat([self._leave(*part, num_frames) for part in parts])
+
+    def _leave(self, up: Tensor, fine: Tensor, code: Tensor, num_frames: int) -> Tensor:
+        """The finest level on the way up, where no frame sees another, and the exit."""
+        up = self._run(self.up0, self._join(self.grow0(up), fine), code, num_frames)
+        return F.pixel_shuffle(self.exit(F.silu(up)), self.config.patch)
 
     @staticmethod
     def _run(blocks: nn.ModuleList, x: Tensor, embed: Tensor, num_frames: int) -> Tensor:
