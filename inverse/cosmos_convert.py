@@ -57,7 +57,7 @@ def convert(source: str, target: Path, dtype: str = "BF16", limit: int = SHARD_B
     written += _write_part(target / "vae", tokenizer, "F32", limit)
     written.append(_write_statistics(target, statistics))
     make_scheduler().save_pretrained(target / "scheduler")
-    atomic_write(target / "model_index.json", json.dumps(_index(), indent=2) + "\n")
+    atomic_write(target / "model_index.json", json.dumps(model_index(), indent=2) + "\n")
     card = _card(network, joint_sha256(written), sum(path.stat().st_size for path in written))
     atomic_write(target / CARD_NAME, json.dumps(card, indent=2) + "\n")
     return target
@@ -79,7 +79,8 @@ def _write_statistics(folder: Path, statistics: LatentStatistics) -> Path:
     return path
 
 
-def _index() -> dict[str, object]:
+def model_index() -> dict[str, object]:
+    """What the folder says of its parts."""
     return {
         "_class_name": "CosmosInverse",
         "_diffusers_version": diffusers_version,

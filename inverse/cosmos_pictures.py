@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from alaya.codes import RELATIVE_RANGE
-from alaya.colour import srgb_to_linear
+from alaya.colour import linear_to_srgb, srgb_to_linear
 from alaya.gbuffer import GBuffer
 
 PASSES = {"albedo": 0, "normal": 3, "depth": 4, "roughness": 2, "metallic": 1}
@@ -37,6 +37,23 @@ def to_gbuffer(pictures: Mapping[str, np.ndarray]) -> GBuffer:
         roughness=scalars["roughness"].astype(np.float32),
         metallic=scalars["metallic"].astype(np.float32),
     )
+
+
+def to_pictures(gbuffer: GBuffer) -> dict[str, np.ndarray]:
+    """The way back from `to_gbuffer`, for teaching: name -> (T, h, w, 3) float32 in [-1, 1].
+
+    Background is as far as depth goes, and black or without direction elsewhere.
+    """
+    near, far = np.float32(1 / RELATIVE_RANGE.near), np.float32(1 / RELATIVE_RANGE.far)
+    unit = {
+        "albedo": linear_to_srgb(gbuffer.albedo),
+        "depth": np.clip((1 / gbuffer.depth - far) / (near - far), 0, 1),
+        "roughness": gbuffer.roughness,
+        "metallic": gbuffer.metallic,
+    }
+    shape = gbuffer.albedo.shape
+    pictures = {name: np.broadcast_to(values, shape) * np.float32(2) - 1 for name, values in unit.items()}
+    return {**pictures, "normal": gbuffer.normal}
 
 
 def unit_normals(vectors: np.ndarray) -> np.ndarray:

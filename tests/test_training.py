@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from world_samples import make_dataset
 
 from alaya.errors import AlayaError, RequestError
 from alaya.weights import read_card
@@ -15,60 +16,13 @@ from training.loop import Run, rates
 from training.recipe import Phase, Recipe, read_recipe
 from training.run import train
 from training.tasks import disturb, draw_noisy, make_task, pack_batch
-from worlds.codes import encode_albedo, encode_depth, encode_normal, encode_unit
-from worlds.dataset import FIELDS, DatasetInfo, DatasetWriter
-from worlds.looks import LOOKS
 
-CLIPS, FRAMES, HEIGHT, WIDTH = 3, 2, 16, 32
-
-
-def made_up_clip(info, index):
-    """Blocks of colour whose picture shows the albedo, under a strip of sky."""
-    rng = np.random.default_rng(index)
-
-    def blocks(*tail):
-        return np.kron(rng.random((1, 4, 8, *tail)), np.ones((FRAMES, 4, 4, *[1] * len(tail))))
-
-    albedo, depth = blocks(3), 2 + 20 * blocks()
-    depth[:, :4] = np.inf
-    sky = np.isinf(depth)
-    normal = blocks(3) * [1, 1, 0.5] + [-0.5, -0.5, 0.5]
-    normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
-    albedo[sky], normal[sky] = 0, 0
-    unit = {name: encode_unit(np.where(sky, 0, blocks())) for name in ("roughness", "metallic", "emission")}
-    rgb = encode_albedo(np.where(sky[..., None], 0.9, albedo))
-    clip = {name: np.zeros(info.shape(name), dtype) for name, (dtype, _) in FIELDS.items()}
-    clip |= {"albedo": encode_albedo(albedo), "normal": encode_normal(normal), "depth": encode_depth(depth)}
-    clip |= {"inverse_rgb": rgb[None], "look_rgb": rgb[None], "look": np.array([index % 2], np.uint8)}
-    return clip | unit
+HEIGHT, WIDTH = 16, 32
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("worlds") / "set"
-    info = DatasetInfo(
-        split="train",
-        seed=0,
-        clips=CLIPS,
-        num_frames=FRAMES,
-        height=HEIGHT,
-        width=WIDTH,
-        stride=1,
-        lightings=1,
-        targets=1,
-        supersample=1,
-        shard_clips=CLIPS,
-        fps=24.0,
-        looks=tuple(LOOKS),
-        families=("blocks",),
-        versions={},
-    )
-    writer = DatasetWriter(folder, info)
-    writer.prepare()
-    for index in range(CLIPS):
-        writer.write(index, made_up_clip(info, index))
-    writer.finish()
-    return folder
+    return make_dataset(tmp_path_factory.mktemp("worlds") / "set", height=HEIGHT, width=WIDTH)
 
 
 def make_recipe(data, task="inverse", steps=4, **others):

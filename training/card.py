@@ -16,7 +16,7 @@ def read_me(card: dict[str, Any]) -> str:
     lines = [
         f"# {card['name']}: {TITLE.get(card['stage'], card['stage'])}",
         "",
-        f"Licence: {card['licence']}. Weights: bf16 safetensors; `card.json` holds their sha256 and every setting.",
+        f"Licence: {card['licence']}. Weights: {_weights(card)}; `card.json` holds their sha256 and every setting.",
         "",
         f"Network: 2.5-D U-Net with widths {tuple(widths)}, an x-prediction flow sampled in {card['num_steps']} step."
         if widths
@@ -35,3 +35,9 @@ def read_me(card: dict[str, Any]) -> str:
         )
     lines += ["", "Accuracy: the tables in the project's README, from `benchmarks/results/`.", ""]
     return "\n".join(lines)
+
+
+def _weights(card: dict[str, Any]) -> str:
+    """What kind of files they are, for the embedded networks and for tuned published ones."""
+    rank = card["network"].get("rank")
+    return f"a LoRA of rank {rank}, in diffusers' format" if rank else "bf16 safetensors"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from collections import deque
@@ -21,6 +22,7 @@ from alaya.errors import AlayaError
 from alaya.files import atomic_write
 from training.ema import Ema
 from training.optimizer import make_optimizer
+from training.parallel import Shared
 from training.recipe import Phase, Recipe
 from training.tasks import Task
 
@@ -80,7 +82,9 @@ class Run:
         )
         if tracker:
             self.accelerator.init_trackers("alaya")
-        self.net, self.optimizer = self.accelerator.prepare(task.net, make_optimizer(task.net))
+        optimizer = getattr(task, "make_optimizer", make_optimizer)(task.net)
+        self.net, self.optimizer = self.accelerator.prepare(task.net, optimizer)
+        self.shared = Shared(self.accelerator, self.plain_net, recipe)
         self.ema = Ema(self.plain_net, recipe.ema)
         self.progress = Progress()
         self.accelerator.register_for_checkpointing(self.ema, self.progress)
@@ -93,19 +97,24 @@ class Run:
     def resume(self) -> bool:
         """Continue from the folder's last state; False where there is none."""
         state, old = self.folder / "state", self.folder / "state.old"
-        if not state.is_dir() and old.is_dir():  # stopped between the two renames of save()
-            old.rename(state)
+        if self.shared.first and not state.is_dir() and old.is_dir():
+            old.rename(state)  # stopped between the two renames of save()
+        self.shared.wait()
         if not state.is_dir():
             return False
-        self.accelerator.load_state(str(state))
+        self.shared.load(state)
         self._trim_log()
         return True
 
     def save(self) -> None:
         """Keep a state to resume from, beside the last one until it is whole."""
         fresh, state, old = (self.folder / name for name in ("state.new", "state", "state.old"))
-        shutil.rmtree(fresh, ignore_errors=True)
-        self.accelerator.save_state(str(fresh))
+        if self.shared.first:
+            shutil.rmtree(fresh, ignore_errors=True)
+        self.shared.wait()
+        self.shared.save(fresh)
+        if not self.shared.first:
+            return
         if state.exists():
             shutil.rmtree(old, ignore_errors=True)
             state.rename(old)
@@ -137,8 +146,8 @@ class Run:
         return True
 
     def averaged(self) -> dict[str, Tensor]:
-        """The averaged weights."""
-        return self.ema.state
+        """The averaged weights, of all that is trained; whole on the first process where several share them."""
+        return self.shared.gathered(self.net, self.ema.state)
 
     def _step(self) -> dict[str, float]:
         step = self.progress.step
@@ -147,7 +156,7 @@ class Run:
             group["lr"] = rate
         total: dict[str, float] = {}
         for part in range(self.recipe.accumulate):
-            draw = (self.before + step) * self.recipe.accumulate + part
+            draw = self.shared.number((self.before + step) * self.recipe.accumulate + part)
             batch = self.task.batch(draw, phase)
             batch = {key: value.to(self.accelerator.device) for key, value in batch.items()}
             with self.accelerator.accumulate(self.net), self.accelerator.autocast():
@@ -165,7 +174,7 @@ class Run:
         self.accelerator.backward(loss)
         if self.accelerator.sync_gradients:
             norm = self.accelerator.clip_grad_norm_(self.net.parameters(), MAX_GRAD_NORM)
-            if norm is not None and not bool(torch.isfinite(norm)):
+            if norm is not None and not math.isfinite(float(norm)):
                 raise self._broken("the gradient's length", float(norm))
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -190,10 +199,11 @@ class Run:
             phase = self.recipe.at(step - 1)[0]
             means = {key: round(float(np.mean([entry[key] for entry in window])), 5) for key in window[0]}
             event = {"step": step, "phase": phase.name, "seconds": round(self.progress.seconds, 1), **means}
-            with (self.folder / "log.jsonl").open("a") as log:
-                log.write(json.dumps(event) + "\n")
             self.accelerator.log(means, step=step)
-            report(event)
+            if self.shared.first:
+                with (self.folder / "log.jsonl").open("a") as log:
+                    log.write(json.dumps(event) + "\n")
+                report(event)
         if step % self.recipe.save_every == 0:
             self.save()
         if step % self.recipe.preview_every == 0:
@@ -201,12 +211,15 @@ class Run:
 
     def _draw(self) -> None:
         net = self.plain_net
-        kept = {key: value.detach().clone() for key, value in net.state_dict().items()}
-        net.load_state_dict(self.ema.state)
+        own = net.state_dict()
+        kept = {key: own[key].detach().clone() for key in self.ema.state}
+        net.load_state_dict(self.ema.state, strict=False)  # weights that are not trained have no average
         net.eval()
         sheet = self.task.sheet(net)
         net.train()
-        net.load_state_dict(kept)
+        net.load_state_dict(kept, strict=False)
+        if not self.shared.first:
+            return
         folder = self.folder / "sheets"
         folder.mkdir(exist_ok=True)
         Image.fromarray(sheet).save(folder / f"step_{self.progress.step:06d}.png")

@@ -95,3 +95,9 @@ def make_optimizer(
         is_matrix = parameter.ndim >= 2 and not set(name.split(".")) & set(plain)
         (inner if is_matrix else outer).append(parameter)
     return Muon([{"params": inner, "matrix": True}, {"params": outer, "matrix": False}])
+
+
+def make_adamw(net: nn.Module) -> Muon:
+    """AdamW for every weight that is trained, in the same two groups: how published networks are fine-tuned."""
+    trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    return Muon([{"params": [], "matrix": True}, {"params": trained, "matrix": False}])

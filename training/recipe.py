@@ -10,7 +10,8 @@ from typing import Any
 
 from alaya.errors import RequestError
 
-TASKS = ("inverse", "editing")
+TASKS = ("inverse", "editing", "cosmos", "wan")
+"""The embedded networks, and fine-tuning the published ones."""
 PRECISIONS = ("no", "bf16")
 
 
@@ -53,17 +54,21 @@ class Recipe:
     """Everything that decides a training run.
 
     Attributes:
-        task: "inverse" or "editing".
+        task: "inverse" or "editing"; "cosmos" or "wan" fine-tune the published models of these stages.
         name: of the checkpoint.
-        preset: key of the network's CONFIGS.
+        preset: key of the network's CONFIGS; for a published model "full" or "lora".
         seed: decides initial weights, batches and noise.
         data: dataset folders (globs allowed).
         heldout: dataset folder that previews are drawn from.
         phases: in order.
-        ema: decay of the averaged weights that are saved.
+        ema: decay of the averaged weights that are saved; 0 saves the weights as they are.
         accumulate: batches a step.
         precision: "no" or "bf16" (autocast).
         save_every, preview_every: steps.
+        model: the published model that fine-tuning starts from, a name or a folder.
+        rank: of a LoRA's pairs.
+        alpha: the pairs are scaled by alpha / rank; as the rank when 0.
+        targets: ends of the names of the layers that get a pair; the usual ones when empty.
     """
 
     task: str
@@ -78,6 +83,10 @@ class Recipe:
     precision: str = "no"
     save_every: int = 200
     preview_every: int = 500
+    model: str = ""
+    rank: int = 0
+    alpha: float = 0.0
+    targets: tuple[str, ...] = ()
 
     @property
     def steps(self) -> int:
@@ -157,6 +166,8 @@ def _check(recipe: Recipe, path: Path) -> None:
     )
     if len({phase.name for phase in recipe.phases}) != len(recipe.phases):
         raise RequestError(f"{path}: two phases have the same name")
+    if recipe.rank < 0 or not 0 <= recipe.alpha < math.inf:
+        raise RequestError(f"{path}: rank and alpha must be at least 0, got {recipe.rank}, {recipe.alpha}")
     for phase in recipe.phases:
         _check_phase(phase, f"{path}: phase {phase.name}")
 

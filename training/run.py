@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 
 import alaya.netcode as netcode
 from alaya.errors import RequestError
-from alaya.weights import load_into, save_checkpoint
+from alaya.weights import CARD_NAME, load_into, read_card, save_checkpoint
 from training.card import read_me
 from training.loop import Report, Run
 from training.recipe import Recipe, read_recipe
@@ -36,7 +36,7 @@ def train(
         recipe_path: TOML file.
         out: the run's folder; `out/checkpoint` is the result.
         phases: names of the phases to run, all when empty.
-        init: checkpoint folder whose weights the run starts from.
+        init: checkpoint folder whose weights the run starts from; instead of a published model, a tuned one.
         resume: continue the run in `out`.
         minutes: stop (resumable) after so long.
         threads: of torch on the CPU.
@@ -55,8 +55,13 @@ def train(
         raise RequestError(f"{out} holds a run already; continue it with --resume, or choose another --out")
     if threads:
         torch.set_num_threads(threads)
-    task = make_task(recipe)
-    began = load_into(task.net, init) if init else {}
+    if init and recipe.model:
+        recipe = replace(recipe, model=str(init))
+        began = read_card(init) if (init / CARD_NAME).is_file() else {}
+        task = make_task(recipe)
+    else:
+        task = make_task(recipe)
+        began = load_into(task.net, init) if init else {}
     run = Run(recipe, task, out, tracker, before=sum(leg["steps"] for leg in began.get("legs", [])))
     if resume and not run.resume():
         raise RequestError(f"{out} has no saved state to resume from; leave --resume out to start")
@@ -68,8 +73,10 @@ def train(
     card = make_card(
         recipe, task.describe(), began, run, command_line(recipe_path, out, phases, init, threads)
     )
-    save_checkpoint(folder, run.averaged(), card)
-    (folder / "README.md").write_text(read_me(card), encoding="utf-8")
+    weights = run.averaged()
+    if run.shared.first:
+        getattr(task, "save", save_checkpoint)(folder, weights, card)
+        (folder / "README.md").write_text(read_me(card), encoding="utf-8")
     return folder if finished else None
 
 

@@ -59,6 +59,10 @@ class Task(Protocol):
 def make_task(recipe: Recipe) -> Task:
     """The task a recipe asks for, with fresh weights from the recipe's seed."""
     torch.manual_seed(recipe.seed)
+    if recipe.task in ("cosmos", "wan"):
+        from training.finetune import make_finetune  # needs what the embedded networks do not
+
+        return make_finetune(recipe)
     return InverseTask(recipe) if recipe.task == "inverse" else EditingTask(recipe)
 
 
@@ -147,9 +151,13 @@ class Samples:
 
     def batch(self, step: int, phase: Phase) -> Batch:
         """The batch of a global step."""
+        self.aim(phase)
+        return self.data.batch(step, phase.batch, phase.num_frames)
+
+    def aim(self, phase: Phase) -> None:
+        """Give samples of a phase's size from now on."""
         self.data.size = (phase.height, phase.width)
         self.data.augment = replace(Augment.of(self.kind), zoom=1 - phase.whole_share)
-        return self.data.batch(step, phase.batch, phase.num_frames)
 
     def heldout(self) -> Batch:
         """Eight held-out single frames, always the same."""
