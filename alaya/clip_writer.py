@@ -52,6 +52,7 @@ class ClipWriter:
         overwrite: bool = False,
         start: int = 0,
         camera: CameraPath | None = None,
+        room: Path | None = None,
     ) -> None:
         """Prepare the folder.
 
@@ -59,9 +60,10 @@ class ClipWriter:
             folder: made if needed; one that holds something else, or a complete clip, is refused.
             info: what clip.json will say; `info.format` decides how frames are stored.
             overwrite: write into such a folder too. Only a clip's own files are ever removed.
-            start: go on with an interrupted clip at this frame (png and exr); frames before it are kept.
+            start: go on with an interrupted clip at this frame; frames before it are kept (mp4: in `room`).
             camera: the camera's turns, stored beside the frames; needed if `info.normal_space` is `world`.
                 What is written is always given in our camera space and turned here.
+            room: a folder for the parts of an mp4 clip, so that it can be continued; see `seal`.
         """
         self.folder = Path(folder)
         self.info = replace(info, complete=False)
@@ -72,12 +74,13 @@ class ClipWriter:
             raise RequestError(f"{folder}: normals in world space need a camera file; add --camera FILE")
         if camera is not None:
             camera.check_frames(info.frames, str(folder))
-        prepare_folder(self.folder, self.info, overwrite, start)
+        prepare_folder(self.folder, self.info, overwrite, start, room)
         atomic_write(self.folder / INFO_NAME, self.info.to_json())
         if camera is not None:
             atomic_write(self.folder / CAMERA_NAME, camera.to_json())
         self._pool = ThreadPoolExecutor(WRITER_THREADS, thread_name_prefix="clip")
-        self._videos = Mp4Files(self.folder, self.info) if info.format == "mp4" else None
+        videos = info.format == "mp4"
+        self._videos = Mp4Files(self.folder, self.info, room, start) if videos else None
 
     def write(self, chunk: GBuffer) -> None:
         """Append frames; returns when they are on disk, so memory never holds more than this chunk."""
@@ -101,6 +104,10 @@ class ClipWriter:
             write_frame = self._write_png if self.info.format == "png" else self._write_exr
             self._run([job for i in range(count) for job in write_frame(arrays, i)])
         self.written += count
+
+    def seal(self) -> list[Path]:
+        """Close the parts that the frames so far lie in, and return them; none but for mp4 with a `room`."""
+        return self._videos.seal() if self._videos is not None else []
 
     def close(self) -> None:
         """Finish the files and say in clip.json that the clip is complete; raises if frames are wanting."""
@@ -180,13 +187,15 @@ class ClipWriter:
         self.clamped["far"] += int(np.count_nonzero(beyond))
 
 
-def prepare_folder(folder: Path, info: ClipInfo, overwrite: bool, start: int) -> None:
+def prepare_folder(
+    folder: Path, info: ClipInfo, overwrite: bool, start: int, room: Path | None = None
+) -> None:
     """Make the folder ready for frames from `start`, or raise RequestError that says why not."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise RequestError(f"{folder} is not a folder; choose another output folder")
     folder.mkdir(parents=True, exist_ok=True)
     if start:
-        _check_resume(folder, info, start)
+        _check_resume(folder, info, start, room)
     elif not overwrite:
         _check_free(folder)
     remove_frames(folder, start)
@@ -210,11 +219,13 @@ def _check_free(folder: Path) -> None:
         )
 
 
-def _check_resume(folder: Path, info: ClipInfo, start: int) -> None:
-    if info.format == "mp4":
+def _check_resume(folder: Path, info: ClipInfo, start: int, room: Path | None) -> None:
+    if info.format == "mp4" and room is None:
         raise RequestError(f"{folder}: an mp4 clip cannot be continued; start it again")
     if ClipInfo.load(folder / INFO_NAME) != info:
         raise RequestError(f"{folder} was begun with other settings; add --overwrite to start again")
+    if info.format == "mp4":
+        return  # whoever keeps the parts has looked at them
     for i in range(start):
         for path in frame_paths(folder, info, i):
             if not path.is_file():

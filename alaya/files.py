@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import functools
+import glob
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ import time
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from alaya.errors import AlayaError, FolderBusyError, RequestError
 
@@ -119,6 +121,21 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def content_sha256(blocks: Iterable[Any]) -> str:
+    """Hex digest of what lies in some arrays, one after the other, with their shapes and types."""
+    digest = hashlib.sha256()
+    for block in blocks:
+        digest.update(f"{block.dtype.str}{block.shape}".encode())
+        digest.update(memoryview(block if block.flags.c_contiguous else block.copy()).cast("B"))
+    return digest.hexdigest()
+
+
+def remove_leftovers(target: Path) -> None:
+    """Remove what killed processes left of their attempts to write `target`."""
+    for path in target.parent.glob(f".{glob.escape(target.name)}.tmp-*"):
+        path.unlink(missing_ok=True)
 
 
 def joint_sha256(paths: Iterable[Path]) -> str:

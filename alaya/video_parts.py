@@ -5,20 +5,85 @@ Every part begins with a key frame and knows nothing of the others; the same par
 """
 
 import contextlib
+import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import av
+import numpy as np
 
 from alaya.audio import AudioCopy
 from alaya.errors import ClipError
 from alaya.files import atomic_path
 from alaya.video_decode import demux, open_video
-from alaya.video_write import common_tick, count_packets, open_output
+from alaya.video_write import DEFAULT_CRF, VideoWriter, common_tick, count_packets, open_output
+
+
+class PartWriter:
+    """Writes the parts of one video into a folder, named by their first picture. A context manager.
+
+    `start` is the picture to go on with; parts from there on, and what killed processes left, are removed.
+    """
+
+    def __init__(
+        self,
+        room: Path,
+        name: str,
+        height: int,
+        width: int,
+        fps: Fraction,
+        *,
+        start: int = 0,
+        crf: int = DEFAULT_CRF,
+    ) -> None:
+        self._room, self._name = room, name
+        self._next, self._size, self._fps, self._crf = start, (height, width), fps, crf
+        self._writer: VideoWriter | None = None
+        for path in room.glob(f"{glob.escape(name)}-*.mp4"):
+            if int(path.stem.rpartition("-")[2]) >= start:
+                path.unlink()
+        for path in room.glob(f".{glob.escape(name)}-*.tmp-*"):
+            path.unlink()
+
+    @property
+    def parts(self) -> list[Path]:
+        """The closed parts, in order."""
+        return sorted(self._room.glob(f"{glob.escape(self._name)}-*.mp4"))
+
+    def write(self, frame: np.ndarray) -> None:
+        """Append a picture, as `VideoWriter.write`."""
+        if self._writer is None:
+            path = self._room / f"{self._name}-{self._next:08d}.mp4"
+            self._writer = VideoWriter(path, *self._size, self._fps, crf=self._crf).__enter__()
+        self._writer.write(frame)
+        self._next += 1
+
+    def seal(self) -> list[Path]:
+        """Close the part under way, which is on the disk then, and return it (nothing if there is none)."""
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return []
+        writer.__exit__(None, None, None)
+        return [writer.path]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the part under way; after an error, drop it."""
+        if error is None:
+            self.seal()
+        elif self._writer is not None:
+            writer, self._writer = self._writer, None
+            with contextlib.suppress(BaseException):  # it raises the error again, which is on its way already
+                writer.__exit__(kind, error, trace)
 
 
 @dataclass(frozen=True)

@@ -106,3 +106,14 @@ def write_behind(write: Callable[[Item], None], depth: int = 2) -> Iterator[Call
         thread.join()
     if failed:
         raise failed[0]
+
+
+@contextlib.contextmanager
+def run_behind(depth: int = 2) -> Iterator[Callable[[Callable[[], Any]], None]]:
+    """As `write_behind`, for actions: each is called in its turn."""
+
+    def call(action: Callable[[], Any]) -> None:
+        action()
+
+    with write_behind(call, depth) as later:
+        yield later

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,23 @@ import numpy as np
 
 from alaya.clip import ClipReader, open_clip
 from alaya.errors import RequestError
-from alaya.files import lock_file
+from alaya.files import content_sha256, lock_file, remove_leftovers
 from alaya.frames import Window, plan_windows
 from alaya.gbuffer import GBuffer
-from alaya.video import VideoWriter
+from alaya.video_parts import PartWriter, join_parts
 from pipelines import loading
-from pipelines.background import map_ahead, write_behind
+from pipelines.background import map_ahead, run_behind
 from pipelines.folder import AUDIO, EDITS, is_done
-from pipelines.inverse_job import RESULT_VERSION, check_finite
+from pipelines.inverse_job import RESULT_VERSION
 from pipelines.journal import HIDDEN, Journal, newest_clip
 from pipelines.loading import Loader
 from pipelines.malloc import return_large_blocks
 from pipelines.plan import Plan, chunk_frames, make_plan
 from pipelines.progress import Progress, Stage
-from pipelines.settings import OUTPUTS, EditSettings, check_options, check_range, hash8, identity_of
-from pipelines.stitch import Lookback, blend_windows, next_start
+from pipelines.resume import Ledger, begin_or_resume, rest_of
+from pipelines.settings import OUTPUTS, EditSettings, check_range, hash8, identity_of
+from pipelines.soundness import PICTURES, Checked, in_single_frames, is_flat
+from pipelines.windows import Sealed, run_windows
 
 SURE_LOOK = 0.5  # below it no look is called recognised
 
@@ -59,6 +62,8 @@ def run_edits(
         progress.note(f"no --gbuffers was given; taking the newest complete clip, {newest}")
         edits = tuple(replace(settings, gbuffers=settings.gbuffers or newest) for settings in edits)
     once = (load or loading.EDITING).once()
+    for settings in edits:
+        once.check(settings)
     videos = []
     for settings in edits:
         target = find_target(settings, once)
@@ -117,29 +122,29 @@ def make_video(settings: EditSettings, target: Target, load: Loader, progress: P
     if target.video.exists() and not settings.overwrite and not target.journal.started(target.job):
         raise RequestError(f"{target.video} exists already; choose another --output or add --overwrite")
     return_large_blocks()
-    model = load.load(settings.model, settings.device)
-    check_options(settings, model.info.options)
+    size = reader.info.height, reader.info.width
+    model = load.open(settings, size, stop - start, progress)
     words = model.encode_text(*settings.texts)
     _warn_unsure(words, settings, progress)
-    size = reader.info.height, reader.info.width
     working = settings.working_size or model.working_size(*size)
     windows = plan_windows(stop - start, settings.num_frames or model.info.num_frames, settings.overlap)
     num_steps = settings.num_steps or model.info.num_steps
-    plan = make_plan(
-        "edit", f"{settings.gbuffers} as {settings.name}", windows, size, working, num_steps, "video"
-    )
+    name = f"{settings.gbuffers} as {settings.name}"
+    plan = make_plan("edit", name, windows, size, working, num_steps, "video")
     progress.plan(plan)
-    target.journal.start(target.job, identity)
+    ledger = Ledger(target.journal, target.job, identity, windows, settings.overlap)
+    begin_or_resume(ledger, settings.overwrite, lambda: None, progress)
     began = time.monotonic()
     with (
         reader,
         open_clip(reader.folder) as full_reader,
-        progress.stage(settings.name, plan.seconds, plan.frames) as stage,
+        progress.stage(settings.name, *rest_of(plan, ledger)) as stage,
     ):
-        job = _Edit(settings, reader, full_reader, model, words, plan, windows, start)
+        job = _Edit(settings, reader, full_reader, model, words, plan, ledger, start)
         job.write(target.video, stage, progress)
     seconds = round(time.monotonic() - began, 2)
     target.journal.finish(target.job, identity, [target.video], seconds=seconds, looks=_probable(words))
+    ledger.end()
     return target.video
 
 
@@ -162,7 +167,7 @@ def _warn_unsure(words: Any, settings: EditSettings, progress: Progress) -> None
 
 @dataclass
 class _Edit:
-    """One edit under way: what its parts need to know."""
+    """One edit under way: what its parts need to know. It is a `pipelines.windows.Task`."""
 
     settings: EditSettings
     reader: ClipReader
@@ -170,70 +175,90 @@ class _Edit:
     model: Any
     words: Any
     plan: Plan
-    windows: tuple[Window, ...]
+    ledger: Ledger
     start: int
+    checked: Checked = PICTURES
 
     def write(self, path: Path, stage: Stage, progress: Progress) -> None:
-        """Run all windows and write the whole video."""
-        info = self.reader.info
+        """Run all windows that are missing, then join the parts into the whole video."""
+        info, first = self.reader.info, self.ledger.frames_done
         fps = self.settings.fps or info.fps
-        path.parent.mkdir(parents=True, exist_ok=True)
-        writer = VideoWriter(
-            path,
-            info.height,
-            info.width,
-            fps,
-            timestamps=self._timestamps(),
-            audio_from=self._audio(fps, progress),
-            overwrite=True,  # the journal has been asked
-        )
-        first = 0
-        workers = 1 if info.format == "mp4" else 2  # a video is read in order, pictures in any
+        audio = self._audio(fps, progress)
+        remove_leftovers(path)
+        parts = PartWriter(self.ledger.room, "part", info.height, info.width, fps, start=first)
+        step = chunk_frames(self.plan.height, self.plan.width)
         with (
-            writer,
-            write_behind(writer.write) as write,
-            map_ahead(self._working_frame, range(self.plan.frames), workers) as working,
-            map_ahead(self._full_size, self._steps(), workers) as full_size,
+            parts,
+            run_behind() as later,
+            map_ahead(self._full_size, range(first, self.plan.frames), self._workers) as full_size,
         ):
-            for coarse in self._predict(working, stage):
-                rgb = self.model.restore(
-                    coarse,
-                    next(full_size),
-                    self.words,
-                    seed=self.settings.seed,
-                    first_frame=first,
-                    fps=float(fps),
-                )
-                for frame in rgb:
-                    write(frame)
-                first += len(coarse)
-                stage.advance(self.plan.finish_work(len(coarse)), len(coarse))
+            for piece in run_windows(self, self.ledger, self.plan, step, stage, progress):
+                if isinstance(piece, Sealed):
+                    later(partial(self._seal, parts, piece))
+                    continue
+                clip = joined([next(full_size) for _ in piece])
+                for frame in self._restore(np.clip(piece, 0, 1), clip, first, fps):
+                    later(partial(parts.write, frame))
+                first += len(piece)
+                stage.advance(self.plan.finish_work(len(piece)), len(piece))
+        times = self._timestamps()
+        join_parts(path, parts.parts, self.plan.frames, fps, timestamps=times, audio_from=audio)
 
     @property
-    def _step(self) -> int:
-        return chunk_frames(self.plan.height, self.plan.width)
+    def _workers(self) -> int:
+        return 1 if self.reader.info.format == "mp4" else 2  # a video is read in order, pictures in any
 
-    def _predict(self, working: Iterator[GBuffer], stage: Stage) -> Iterator[np.ndarray]:
-        """Finished RGB (n, h, w, 3) at the working size, in order, a few frames at a time."""
-        recent = Lookback(working)
+    def _seal(self, parts: PartWriter, sealed: Sealed) -> None:
+        """Close the window's part and note it in the journal."""
+        self.ledger.seal(sealed.window, sealed.key, sealed.carry, (), parts.seal())
 
-        def predict(window: Window) -> np.ndarray:
-            clip = GBuffer.concat(recent.take(window, next_start(self.windows, window)))  # 8n+1 frames
-            rgb = self.model.predict(
-                clip,
+    def _restore(self, coarse: np.ndarray, clip: GBuffer, first: int, fps: Fraction) -> np.ndarray:
+        """The pictures from `first` on at full size."""
+
+        def restore(begin: int, stop: int) -> np.ndarray:
+            return self.model.restore(
+                coarse[begin:stop],
+                clip.frames(begin, stop),
                 self.words,
-                num_steps=self.settings.num_steps,
                 seed=self.settings.seed,
-                first_frame=window.start,
-                cfg_scale=self.settings.cfg_scale,
-                clip_frames=self.plan.frames,
-            )[: window.num_real]
-            check_finite(rgb, window, "the pictures")
-            stage.advance(self.plan.predict_work(window, self.windows))
-            return rgb
+                first_frame=first + begin,
+                fps=float(fps),
+            )
 
-        for rgb in blend_windows(self.windows, predict, self._step):
-            yield np.clip(rgb, 0, 1)
+        return in_single_frames(restore, len(coarse), np.concatenate)
+
+    def stream(self, first: int) -> Iterator[GBuffer]:
+        """As `Task.stream`."""
+        with map_ahead(self._working_frame, range(first, self.plan.frames), self._workers) as frames:
+            yield from frames
+
+    def join(self, items: list[GBuffer]) -> GBuffer:
+        """As `Task.join`: 8n+1 frames."""
+        return GBuffer.concat(items)
+
+    def split(self, clip: GBuffer, count: int) -> list[GBuffer]:
+        """As `Task.split`."""
+        return [clip.frames(i, i + 1) for i in range(count)]
+
+    def digest(self, clip: GBuffer) -> str:
+        """As `Task.digest`."""
+        return content_sha256(clip.channels().values())
+
+    def is_flat(self, clip: GBuffer) -> bool:
+        """As `Task.is_flat`."""
+        return is_flat(*clip.channels().values())
+
+    def predict(self, clip: GBuffer, window: Window) -> np.ndarray:
+        """As `Task.predict`: RGB."""
+        return self.model.predict(
+            clip,
+            self.words,
+            num_steps=self.settings.num_steps,
+            seed=self.settings.seed,
+            first_frame=window.start,
+            cfg_scale=self.settings.cfg_scale,
+            clip_frames=self.plan.frames,
+        )[: window.num_real]
 
     def _working_frame(self, index: int) -> GBuffer:
         """One frame of the clip at the working size."""
@@ -242,17 +267,9 @@ class _Edit:
         frame = self.reader.read(self.start + index, self.start + index + 1)
         return resize_gbuffer(frame, self.plan.working_height, self.plan.working_width)
 
-    def _full_size(self, first_and_stop: tuple[int, int]) -> GBuffer:
-        """Some frames of the clip at its own size."""
-        first, stop = first_and_stop
-        return self.full_reader.read(self.start + first, self.start + stop)
-
-    def _steps(self) -> Iterator[tuple[int, int]]:
-        """The (first, stop) of the frames that are finished together."""
-        for window in self.windows:
-            end = next_start(self.windows, window)
-            for first in range(window.start, end, self._step):
-                yield first, min(first + self._step, end)
+    def _full_size(self, index: int) -> GBuffer:
+        """One frame of the clip at its own size."""
+        return self.full_reader.read(self.start + index, self.start + index + 1)
 
     def _timestamps(self) -> tuple[Fraction, ...] | None:
         times = self.reader.info.timestamps
@@ -269,3 +286,8 @@ class _Edit:
             progress.note("--fps or --frames moves the pictures against the sound; the audio is left out")
             return None
         return audio
+
+
+def joined(frames: list[GBuffer]) -> GBuffer:
+    """Frames as one clip; a single one, as large frames come, is not copied."""
+    return frames[0] if len(frames) == 1 else GBuffer.concat(frames)

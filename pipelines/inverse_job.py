@@ -2,30 +2,35 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from alaya.clip_info import ClipInfo, DepthInfo, ModelNote, SourceInfo
-from alaya.clip_writer import ClipWriter
-from alaya.errors import AlayaError
-from alaya.files import lock_folder
+from alaya.clip_writer import INFO_NAME as CLIP_JSON
+from alaya.clip_writer import ClipWriter, frame_paths
+from alaya.files import atomic_write, content_sha256, lock_folder
 from alaya.frames import Window, plan_windows
 from alaya.gbuffer import GBuffer
 from alaya.video import VideoInfo, check_frames, copy_audio, probe, read_frames, to_float
 from pipelines import loading
-from pipelines.background import read_ahead, write_behind
+from pipelines.background import read_ahead, run_behind
 from pipelines.folder import AUDIO, check_free, clear_clip, clip_files, is_done
 from pipelines.journal import INVERSE_JOB, Journal
 from pipelines.loading import Loader
 from pipelines.malloc import return_large_blocks
 from pipelines.plan import Plan, chunk_frames, make_plan
 from pipelines.progress import Progress, Stage
-from pipelines.settings import InverseSettings, check_options, check_range, identity_of
-from pipelines.stitch import Lookback, blend_windows, next_start, pack, unpack
+from pipelines.resume import Ledger, begin_or_resume, rest_of
+from pipelines.settings import InverseSettings, check_range, identity_of
+from pipelines.soundness import GBUFFERS, Checked, in_single_frames, is_flat
+from pipelines.stitch import next_start, pack, unpack
+from pipelines.windows import Sealed, run_windows
 
-RESULT_VERSION = 1  # raised by hand when the same settings give another result
+RESULT_VERSION = 2  # raised by hand when the same settings give another result
 
 
 def run_inverse(
@@ -33,9 +38,9 @@ def run_inverse(
 ) -> Path:
     """Make the G-buffer clip that `settings` asks for and return its folder; a finished one is left alone."""
     folder = settings.folder
-    check_free(folder, Journal(folder), settings.overwrite)
-    video = probe(settings.input)
     with lock_folder(folder):
+        check_free(folder, Journal(folder), settings.overwrite)
+        video = probe(settings.input)
         return make_clip(settings, video, load or loading.INVERSE, progress or Progress())
 
 
@@ -43,45 +48,42 @@ def make_clip(settings: InverseSettings, video: VideoInfo, load: Loader, progres
     """The job itself, inside the folder's lock."""
     folder = settings.folder
     journal = Journal(folder)
-    start, stop = select_frames(settings, video)
-    weights = load.identify(settings.model)
+    selection = select_frames(settings, video)
+    load.check(settings)
     identity = {
         **identity_of(settings),
         "source": video.sha256,
-        "weights": weights,
+        "weights": load.identify(settings.model),
         "version": RESULT_VERSION,
     }
     if is_done(journal, INVERSE_JOB, identity, settings.overwrite):
         progress.note(f"{folder} holds this run already, complete; nothing to do")
         return folder
     return_large_blocks()
-    model = load.load(settings.model, settings.device)
-    check_options(settings, model.info.options)
-    windows = plan_windows(stop - start, settings.num_frames or model.info.num_frames, settings.overlap)
+    frames, size = selection[1] - selection[0], (video.height, video.width)
+    model = load.open(settings, size, frames, progress)
+    windows = plan_windows(frames, settings.num_frames or model.info.num_frames, settings.overlap)
     working = settings.working_size or model.working_size(video.height, video.width)
-    plan = make_plan(
-        "inverse",
-        video.path.name,
-        windows,
-        (video.height, video.width),
-        working,
-        settings.num_steps or model.info.num_steps,
-        settings.format,
-    )
+    num_steps = settings.num_steps or model.info.num_steps
+    plan = make_plan("inverse", video.path.name, windows, size, working, num_steps, settings.format)
     progress.plan(plan)
-    clear_clip(folder)
-    journal.start(INVERSE_JOB, identity, input=str(settings.input.resolve()))
+    ledger = Ledger(journal, INVERSE_JOB, identity, windows, settings.overlap)
+    begin_or_resume(
+        ledger, settings.overwrite, lambda: clear_clip(folder), progress, input=str(settings.input.resolve())
+    )
     began = time.monotonic()
-    has_audio = _keep_audio(video, folder, start, progress)
-    info = _clip_info(settings, video, model, (start, stop), has_audio)
-    with progress.stage("inverse", plan.seconds, plan.frames) as stage:
-        clamped = _write_clip(settings, info, video, model, windows, plan, stage)
+    has_audio = _keep_audio(video, folder, selection[0], progress)
+    info = _clip_info(settings, video, model, selection, has_audio)
+    with progress.stage("inverse", *rest_of(plan, ledger)) as stage:
+        job = _Inverse(settings, info, video, selection, model, plan, ledger)
+        clamped = job.write(stage, progress)
     for limit, count in clamped.items():
         if count:
             progress.warn(
                 f"{count} depths lay beyond {limit} ({getattr(info.depth, limit):g}) and were clamped to it"
             )
     journal.finish(INVERSE_JOB, identity, clip_files(folder), seconds=round(time.monotonic() - began, 2))
+    ledger.end()
     return folder
 
 
@@ -124,63 +126,100 @@ def _clip_info(
     )
 
 
-def _write_clip(
-    settings: InverseSettings,
-    info: ClipInfo,
-    video: VideoInfo,
-    model: Any,
-    windows: tuple[Window, ...],
-    plan: Plan,
-    stage: Stage,
-) -> dict[str, int]:
-    """Run all windows and write all frames; returns how many depths were clamped to near and to far."""
-    start = check_range(settings.frames, 2**62, "")[0]
-    stop = start + info.frames
-    with (
-        ClipWriter(settings.folder, info, overwrite=True) as writer,
-        write_behind(writer.write) as write,
-        read_ahead(read_frames(video, start, stop), depth=8) as full_size,
-    ):
-        for coarse in _predict(settings, video, (start, stop), model, windows, plan, stage):
-            rgb = np.stack([to_float(next(full_size)) for _ in range(coarse.num_frames)])
-            write(model.restore(coarse, rgb))
-            stage.advance(plan.finish_work(coarse.num_frames), coarse.num_frames)
-        next(full_size, None)  # the end of the range is where damage is reported
-    return writer.clamped
+@dataclass
+class _Inverse:
+    """One clip under way: what its parts need to know. It is a `pipelines.windows.Task`."""
 
+    settings: InverseSettings
+    info: ClipInfo
+    video: VideoInfo
+    selection: tuple[int, int]
+    model: Any
+    plan: Plan
+    ledger: Ledger
+    checked: Checked = GBUFFERS
 
-def _predict(
-    settings: InverseSettings,
-    video: VideoInfo,
-    selection: tuple[int, int],
-    model: Any,
-    windows: tuple[Window, ...],
-    plan: Plan,
-    stage: Stage,
-) -> Iterator[GBuffer]:
-    """Finished G-buffers at the working size, in order, a few frames at a time."""
-    from alaya.resize import resize_frame  # brings torch, which no refusal should wait for
+    def write(self, stage: Stage, progress: Progress) -> dict[str, int]:
+        """Run all windows that are missing, write their frames, and return how many depths were clamped."""
+        folder, done = self.settings.folder, self.ledger.frames_done
+        if done:
+            atomic_write(folder / CLIP_JSON, replace(self.info, complete=False).to_json())
+        writer = ClipWriter(folder, self.info, overwrite=True, start=done, room=self.ledger.room)
+        step = chunk_frames(self.plan.height, self.plan.width)
+        with (
+            writer,
+            run_behind() as later,
+            read_ahead(self._full_size(done), depth=8) as full_size,
+        ):
+            for piece in run_windows(self, self.ledger, self.plan, step, stage, progress):
+                if isinstance(piece, Sealed):
+                    later(partial(self._seal, writer, piece))
+                    continue
+                coarse = unpack(piece)
+                rgb = np.stack([to_float(next(full_size)) for _ in range(coarse.num_frames)])
+                later(partial(writer.write, self._restore(coarse, rgb)))
+                stage.advance(self.plan.finish_work(coarse.num_frames), coarse.num_frames)
+            next(full_size, None)  # the end of the range is where damage is reported
+        return {
+            limit: count + self.ledger.total(f"clamped_{limit}") for limit, count in writer.clamped.items()
+        }
 
-    size = plan.working_height, plan.working_width
-    frames = (resize_frame(frame, *size) for frame in read_frames(video, *selection))
-    recent = Lookback(frames)
+    def _full_size(self, done: int) -> Iterator[np.ndarray]:
+        start, stop = self.selection
+        return read_frames(self.video, start + done, stop) if start + done < stop else iter(())
 
-    def predict(window: Window) -> np.ndarray:
-        rgb = np.stack(recent.take(window, next_start(windows, window)))  # (8n+1, h, w, 3)
-        clip = model.predict(rgb, num_steps=settings.num_steps, seed=settings.seed, first_frame=window.start)
-        values = pack(clip.frames(0, window.num_real))
-        check_finite(values, window, "the G-buffers")
-        stage.advance(plan.predict_work(window, windows))
-        return values
-
-    for packed in blend_windows(windows, predict, chunk_frames(plan.height, plan.width)):
-        yield unpack(packed)
-
-
-def check_finite(values: np.ndarray, window: Window, what: str) -> None:
-    """Stop rather than write a window that is not numbers."""
-    if not np.isfinite(values).all():
-        raise AlayaError(
-            f"{what} of frames {window.start} to {window.stop - 1} came out as NaN or infinity;"
-            " try another --seed or --device cpu"
+    def _restore(self, coarse: GBuffer, rgb: np.ndarray) -> GBuffer:
+        """The frames at full size."""
+        return in_single_frames(
+            lambda first, stop: self.model.restore(coarse.frames(first, stop), rgb[first:stop]),
+            coarse.num_frames,
+            GBuffer.concat,
         )
+
+    def _seal(self, writer: ClipWriter, sealed: Sealed) -> None:
+        """Note a window in the journal; all its frames are on the disk."""
+        clamped = {f"clamped_{limit}": count for limit, count in writer.clamped.items()}
+        noted, self._noted = self._noted, clamped
+        fresh = {name: count - noted.get(name, 0) for name, count in clamped.items()}
+        window = sealed.window
+        frames = range(window.start, next_start(self.ledger.windows, window))
+        parts = writer.seal()
+        outputs = (
+            [] if parts else [p for i in frames for p in frame_paths(self.settings.folder, self.info, i)]
+        )
+        self.ledger.seal(window, sealed.key, sealed.carry, outputs, parts, **fresh)
+
+    def __post_init__(self) -> None:
+        self._noted: dict[str, int] = {}
+
+    def stream(self, first: int) -> Iterator[np.ndarray]:
+        """As `Task.stream`."""
+        from alaya.resize import resize_frame  # brings torch, which no refusal should wait for
+
+        size = self.plan.working_height, self.plan.working_width
+        start, stop = self.selection
+        return (resize_frame(frame, *size) for frame in read_frames(self.video, start + first, stop))
+
+    def join(self, items: list[np.ndarray]) -> np.ndarray:
+        """As `Task.join`: (8n+1, h, w, 3) float32 sRGB."""
+        return np.stack(items)
+
+    def split(self, clip: np.ndarray, count: int) -> list[np.ndarray]:
+        """As `Task.split`."""
+        return list(clip[:count])
+
+    def digest(self, clip: np.ndarray) -> str:
+        """As `Task.digest`."""
+        return content_sha256([clip])
+
+    def is_flat(self, clip: np.ndarray) -> bool:
+        """As `Task.is_flat`."""
+        return is_flat(clip)
+
+    def predict(self, clip: np.ndarray, window: Window) -> np.ndarray:
+        """As `Task.predict`: packed G-buffers."""
+        settings = self.settings
+        result = self.model.predict(
+            clip, num_steps=settings.num_steps, seed=settings.seed, first_frame=window.start
+        )
+        return pack(result.frames(0, window.num_real))

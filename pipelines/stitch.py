@@ -4,24 +4,26 @@ Everything happens at the model's working size, so a border that the full-size r
 comes to be. A G-buffer is packed into one array whose weighted sum is meaningful for every channel.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
 
-from alaya.frames import Window, blend_weights
+from alaya.frames import TIME_STEP, Window, blend_weights, default_overlap, plan_windows
 from alaya.gbuffer import GBuffer
 
 Item = TypeVar("Item")
+ROUNDING = 1e-6  # weights that sum to one up to this need no division
 
 
 class Lookback(Generic[Item]):
-    """Items of a stream by their position; what is not needed again is forgotten."""
+    """Items of a stream by their position, which begins at `first`; what is not needed again is forgotten."""
 
-    def __init__(self, stream: Iterator[Item]) -> None:
+    def __init__(self, stream: Iterator[Item], first: int = 0) -> None:
         self._stream = stream
         self._kept: dict[int, Item] = {}
-        self._next = 0
+        self._next = first
 
     def take(self, window: Window, next_start: int) -> list[Item]:
         """The window's items, padding included; those before `next_start` are not kept for the next window."""
@@ -33,34 +35,72 @@ class Lookback(Generic[Item]):
             del self._kept[index]
         return items
 
+    def give_back(self, first: int, items: Sequence[Item]) -> None:
+        """Keep these again, from position `first` on: the window that took them is cut into smaller ones."""
+        self._kept |= dict(enumerate(items, first))
+
+
+@dataclass(frozen=True)
+class Carry:
+    """What the windows so far give to frames that later ones share: weighted sums and the weights' own sums."""
+
+    sums: np.ndarray  # (n, h, w, c) float32
+    weights: tuple[float, ...]
+
 
 def next_start(windows: Sequence[Window], window: Window) -> int:
     """Where the window after `window` starts; the clip's end after the last one."""
     return windows[window.index + 1].start if window.index + 1 < len(windows) else window.stop
 
 
-def blend_windows(
-    windows: Sequence[Window], predict: Callable[[Window], np.ndarray], step: int
-) -> Iterator[np.ndarray]:
-    """Yield finished frames (n, h, w, c), n <= `step`, in order; together they are the whole clip.
+def first_sharing(windows: Sequence[Window], index: int) -> int:
+    """The first window that shares a frame with window `index` or a later one."""
+    return next(i for i in range(index + 1) if windows[i].stop > windows[index].start)
 
-    `predict(window)` returns the window's real frames as (stop - start, h, w, c) float32, to be written over. No
-    piece holds on to its window, so that memory is the same however many windows there are.
+
+def recut(windows: Sequence[Window], index: int, num_frames: int, overlap: int | None) -> tuple[Window, ...]:
+    """The windows before `index` as they are, and the rest of the clip in windows of `num_frames`."""
+    begun = windows[index].start
+    allowed = (num_frames - 1) // 2
+    overlap = default_overlap(num_frames) if overlap is None else min(overlap, allowed)
+    rest = plan_windows(windows[-1].stop - begun, num_frames, overlap)
+    moved = (Window(index + one.index, begun + one.start, begun + one.stop, one.pad) for one in rest)
+    return (*windows[:index], *moved)
+
+
+def smaller(num_frames: int) -> int:
+    """About half as many frames, 8n+1 again; never below 9."""
+    return TIME_STEP * max(1, (num_frames - 1) // TIME_STEP // 2) + 1
+
+
+def blend(
+    windows: Sequence[Window], index: int, values: np.ndarray, carry: Carry | None
+) -> tuple[np.ndarray, Carry | None]:
+    """Blend a window into what the ones before it left.
+
+    Args:
+        windows: the clip's cut.
+        index: which of them.
+        values: its real frames, (stop - start, h, w, c) float32, written over.
+        carry: of the window before; it covers no frame that this window does not.
+
+    Returns:
+        The finished frames up to the next window's start (a view of `values`), and what that window gets.
     """
-    pending = None  # weighted sums of the frames that the windows so far share with the next one
-    for window in windows:
-        values = predict(window)
-        for index, weight in enumerate(blend_weights(windows, window.index)):
-            if weight != 1:
-                values[index] *= weight  # by index: a view in a variable would keep the window in memory
-        if pending is not None:
-            shared = min(len(pending), len(values))
-            values[:shared] += pending[:shared]
-        finished = next_start(windows, window) - window.start
-        for first in range(0, finished, step):
-            yield values[first : min(first + step, finished)].copy()
-        pending = values[finished:].copy()
-        del values
+    weights = list(blend_weights(windows, index))
+    for i, weight in enumerate(weights):
+        if weight != 1:
+            values[i] *= weight  # by index: a view in a variable would keep the window in memory
+    if carry is not None:
+        values[: len(carry.sums)] += carry.sums
+        for i, weight in enumerate(carry.weights):
+            weights[i] += weight
+    finished = next_start(windows, windows[index]) - windows[index].start
+    for i, weight in enumerate(weights[:finished]):
+        if abs(weight - 1) > ROUNDING:  # the clip was cut anew in between
+            values[i] /= weight
+    rest = Carry(values[finished:].copy(), tuple(weights[finished:]))
+    return values[:finished], rest if rest.weights else None
 
 
 def pack(clip: GBuffer) -> np.ndarray:

@@ -8,7 +8,17 @@ import pytest
 from alaya.frames import plan_windows
 from alaya.gbuffer import GBuffer
 from pipelines.background import map_ahead, read_ahead, write_behind
-from pipelines.stitch import Lookback, blend_windows, pack, unpack
+from pipelines.stitch import Lookback, blend, first_sharing, next_start, pack, recut, smaller, unpack
+
+
+def blend_all(windows, predict, first=0, carry=None):
+    """The finished frames from window `first` on, and what each window leaves."""
+    pieces, carries = [], []
+    for window in windows[first:]:
+        finished, carry = blend(windows, window.index, predict(window), carry)
+        pieces.append(finished.copy())
+        carries.append(carry)
+    return np.concatenate(pieces), carries
 
 
 def random_clip(num_frames, seed=0):
@@ -57,19 +67,72 @@ def test_a_mean_of_two_is_geometric_in_depth_unit_in_normals_and_most_decide_on_
 def test_windows_that_agree_give_the_clip_back(clip_frames, num_frames):
     truth = np.random.default_rng(0).random((clip_frames, 2, 3, 4), dtype=np.float32)
     windows = plan_windows(clip_frames, num_frames)
-    pieces = list(blend_windows(windows, lambda window: truth[window.start : window.stop].copy(), step=5))
-    assert max(map(len, pieces)) <= 5
-    assert np.abs(np.concatenate(pieces) - truth).max() < 1e-6
+    whole, carries = blend_all(windows, lambda window: truth[window.start : window.stop].copy())
+    assert np.abs(whole - truth).max() < 1e-6
+    assert carries[-1] is None
 
 
 def test_windows_that_differ_are_crossed_smoothly():
     windows = plan_windows(33, 17)
     values = [np.full((window.num_real, 1, 1, 1), window.index, np.float32) for window in windows]
-    line = np.concatenate(list(blend_windows(windows, lambda w: values[w.index].copy(), step=3)))[:, 0, 0, 0]
+    line = blend_all(windows, lambda w: values[w.index].copy())[0][:, 0, 0, 0]
     assert line[0] == 0
     assert line[-1] == windows[-1].index
     assert np.diff(line).min() >= 0
     assert np.diff(line).max() < 0.25  # without blending the largest step is 1
+
+
+@pytest.mark.parametrize(("num_frames", "overlap"), [(17, None), (17, 2), (33, 16), (9, 4), (1, 0)])
+def test_going_on_from_any_window_gives_the_same_bytes(num_frames, overlap):
+    windows = plan_windows(70, num_frames, overlap)
+    values = [np.random.default_rng(w.index).random((w.num_real, 2, 3, 4), dtype=np.float32) for w in windows]
+    whole, carries = blend_all(windows, lambda w: values[w.index].copy())
+    for first in range(1, len(windows)):
+        rest, _ = blend_all(windows, lambda w: values[w.index].copy(), first, carries[first - 1])
+        assert np.array_equal(rest, whole[windows[first].start :])
+
+
+@pytest.mark.parametrize(("num_frames", "overlap"), [(17, None), (17, 2), (33, 16), (9, 4)])
+def test_lost_sums_come_again_from_the_windows_that_share_frames(num_frames, overlap):
+    windows = plan_windows(70, num_frames, overlap)
+    values = [np.random.default_rng(w.index).random((w.num_real, 2, 3, 4), dtype=np.float32) for w in windows]
+    whole, _ = blend_all(windows, lambda w: values[w.index].copy())
+    for done in range(1, len(windows)):
+        first = first_sharing(windows, done)
+        assert done - first <= 2
+        rest, _ = blend_all(windows, lambda w: values[w.index].copy(), first)
+        begun = windows[done].start
+        assert np.array_equal(rest[begun - windows[first].start :], whole[begun:])
+
+
+@pytest.mark.parametrize("index", [0, 1, 3])
+@pytest.mark.parametrize(("num_frames", "overlap"), [(57, None), (33, 16), (17, None)])
+def test_a_clip_cut_smaller_is_still_the_clip(index, num_frames, overlap):
+    truth = np.random.default_rng(0).random((300, 2, 3, 4), dtype=np.float32)
+    windows = plan_windows(300, num_frames, overlap)
+    _, carries = blend_all(windows, lambda w: truth[w.start : w.stop].copy())
+    after = recut(windows, index, smaller(num_frames), overlap)
+    assert after[:index] == windows[:index]
+    assert [window.index for window in after] == list(range(len(after)))
+    assert all(next_start(after, window) <= window.stop for window in after)
+    assert max(window.num_frames for window in after[index:]) < num_frames
+    rest, _ = blend_all(
+        after, lambda w: truth[w.start : w.stop].copy(), index, carries[index - 1] if index else None
+    )
+    assert np.abs(rest - truth[after[index].start :]).max() < 1e-6
+
+
+def test_smaller_windows_are_8n_plus_1_down_to_9():
+    assert [smaller(n) for n in (81, 57, 33, 25, 17, 9)] == [41, 25, 17, 9, 9, 9]
+
+
+def test_lookback_takes_back_what_a_failed_window_had(tmp_path):
+    windows = plan_windows(40, 17)
+    recent = Lookback(iter(range(8, 40)), 8)
+    taken = recent.take(windows[1], windows[2].start)
+    recent.give_back(8, taken)
+    half = recut(windows, 1, 9, None)
+    assert recent.take(half[1], half[2].start) == list(half[1].sources)
 
 
 def test_lookback_keeps_only_what_comes_again():

@@ -1,0 +1,119 @@
+"""Runs a job's windows in order: take the input, predict, check, blend, hand out finished frames, seal.
+
+Out of memory, the rest of the clip is cut into smaller windows; the finished ones are kept.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from alaya.frames import Window
+from pipelines.plan import Plan
+from pipelines.progress import Progress, Stage
+from pipelines.resume import Ledger
+from pipelines.soundness import Checked, free_memory, is_out_of_memory, predict_soundly
+from pipelines.stitch import Carry, Lookback, blend, next_start
+
+Item = TypeVar("Item")
+Clip = TypeVar("Clip")
+
+
+class Task(Protocol, Generic[Item, Clip]):
+    """What the windows need of a job."""
+
+    checked: Checked
+    model: Any
+
+    def stream(self, first: int) -> Iterator[Item]:
+        """The input's frames at the working size, from `first` on."""
+        ...
+
+    def join(self, items: list[Item]) -> Clip:
+        """A window's input."""
+        ...
+
+    def split(self, clip: Clip, count: int) -> list[Item]:
+        """The first `count` frames of a window's input again."""
+        ...
+
+    def digest(self, clip: Clip) -> str:
+        """A hash of the content."""
+        ...
+
+    def is_flat(self, clip: Clip) -> bool:
+        """True if a constant result is to be expected."""
+        ...
+
+    def predict(self, clip: Clip, window: Window) -> np.ndarray:
+        """The window's real frames, (stop - start, h, w, c) float32, the caller's to write over."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """All frames of a window have been handed out."""
+
+    window: Window
+    key: str
+    carry: Carry | None
+
+
+def run_windows(
+    task: Task[Item, Clip], ledger: Ledger, plan: Plan, step: int, stage: Stage, progress: Progress
+) -> Iterator[np.ndarray | Sealed]:
+    """Yield the frames that are not on the disk yet, (n <= step, h, w, c) in order, and each window's end."""
+    index = max(0, ledger.to_compare)
+    carry = ledger.carry
+    if ledger.first == len(ledger.windows):
+        return
+    recent = Lookback(task.stream(ledger.windows[index].start), ledger.windows[index].start)
+    while index < len(ledger.windows):
+        window = ledger.windows[index]
+        clip = task.join(recent.take(window, next_start(ledger.windows, window)))
+        key = ledger.key(task.digest(clip))
+        if index == ledger.to_compare and index < ledger.first:
+            ledger.compare(key)
+            index += 1
+            continue
+        values = _predict(task, clip, window, progress)
+        if isinstance(values, Exception):
+            ledger.shrink(index, values)
+            progress.warn(
+                f"out of memory; from frame {window.start} on windows have"
+                f" {ledger.windows[index].num_frames} frames instead of {window.num_frames}"
+            )
+            recent.give_back(window.start, task.split(clip, window.num_real))
+            continue
+        del clip
+        stage.advance(plan.predict_work(window, ledger.windows))
+        finished, carry = blend(ledger.windows, index, values, carry)
+        del values
+        if index >= ledger.done:
+            for first in range(0, len(finished), step):
+                yield finished[first : first + step].copy()
+            yield Sealed(window, key, carry)
+        del finished
+        index += 1
+
+
+def _predict(
+    task: Task[Item, Clip], clip: Clip, window: Window, progress: Progress
+) -> np.ndarray | Exception:
+    """The window's values, or the error that says that there is too little memory for it."""
+    try:
+        return predict_soundly(
+            lambda: task.predict(clip, window),
+            task.checked,
+            window,
+            lambda: task.is_flat(clip),
+            task.model,
+            progress.warn,
+        )
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        shortage = error.with_traceback(None)  # the frames it holds are what has to go
+    free_memory()
+    return shortage
