@@ -7,18 +7,17 @@ from contextlib import ExitStack, contextmanager
 
 import torch
 
+from alaya.device import ATTENTION
 from alaya.errors import RequestError
 
-BACKENDS = {"native": "native", "cudnn": "_native_cudnn", "flash": "flash", "xformers": "xformers"}
-"""--attention -> diffusers' name."""
 NEED_CUDA = ("cudnn", "flash", "xformers")
 HOPPER = (9, 0)
 
 
 def check_attention(asked: str, device: torch.device) -> str:
     """The same name, if there is such a thing and it can be used on the device; else RequestError."""
-    if asked not in ("auto", *BACKENDS):
-        raise RequestError(f"attention must be one of auto, {', '.join(BACKENDS)}, got {asked!r}")
+    if asked not in ("auto", *ATTENTION):
+        raise RequestError(f"attention must be one of auto, {', '.join(ATTENTION)}, got {asked!r}")
     if asked in NEED_CUDA and device.type != "cuda":
         raise RequestError(f"--attention {asked} needs CUDA, the device is {device}; leave it out")
     with attending(asked, device):
@@ -30,7 +29,7 @@ def attending(asked: str, device: torch.device) -> Iterator[None]:
     """Attend in one way inside the block.
 
     Args:
-        asked: of `BACKENDS`, or "auto": on Hopper GPUs and newer cuDNN's where it takes the tensors, else torch's
+        asked: of `ATTENTION`, or "auto": on Hopper GPUs and newer cuDNN's where it takes the tensors, else torch's
             own choice.
         device: where the tensors are.
     """
@@ -42,7 +41,7 @@ def attending(asked: str, device: torch.device) -> Iterator[None]:
             from diffusers.models.attention_dispatch import attention_backend
 
             try:
-                stack.enter_context(attention_backend(BACKENDS[asked]))
+                stack.enter_context(attention_backend(ATTENTION[asked]))
             except (ImportError, RuntimeError, ValueError) as error:
                 raise RequestError(
                     f"--attention {asked} cannot be used here ({error}); leave it out"

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 """--dtype -> torch's name."""
+OFFLOADS = ("none", "model", "group")
+"""What --offload takes; see `alaya.offload`."""
+ATTENTION = {"cudnn": "_native_cudnn", "flash": "flash", "xformers": "xformers", "native": "native"}
+"""--attention -> diffusers' name; see `alaya.attention`."""
 
 
 @dataclass(frozen=True)

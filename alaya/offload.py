@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from alaya.device import OFFLOADS
 from alaya.errors import RequestError
 
-OFFLOADS = ("none", "model", "group")
 CPU = torch.device("cpu")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from alaya.device import free_bytes_on
 from alaya.errors import AlayaError
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
@@ -43,7 +44,7 @@ def examine() -> list[Finding]:
 def _machine() -> list[Finding]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     text = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {cores} cores"
-    free = _available_memory()
+    free = free_bytes_on("cpu")
     if free is None:
         return [Finding("machine", OK, text)]
     state = OK if free >= LEAST_MEMORY else WARNING
@@ -51,16 +52,6 @@ def _machine() -> list[Finding]:
         "" if state == OK else "; a job of 832x480 takes up to 1.5 GB: close something, or lower --num-frames"
     )
     return [Finding("machine", OK, text), Finding("memory", state, f"{free / 1e9:.1f} GB available{hint}")]
-
-
-def _available_memory() -> float | None:
-    """Bytes of memory that can still be used; None where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    fields = dict(line.split(":", 1) for line in lines if ":" in line)
-    return float(fields["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in fields else None
 
 
 def _packages() -> list[Finding]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from alaya.cost import Phase, Task
-from alaya.device import choose_device, dtype_name, free_bytes_on
+from alaya.device import OFFLOADS, choose_device, dtype_name, free_bytes_on
 from alaya.errors import RequestError
 from alaya.frames import plan_windows
 from alaya.model_info import Published
@@ -23,7 +23,6 @@ from pipelines.settings import EditSettings
 if TYPE_CHECKING:
     from pipelines.settings import InverseSettings
 
-GB = 1e9
 BASE_BYTES = 1.5e9
 """Python, torch, and what CUDA keeps for itself."""
 SLACK = 1.1
@@ -156,11 +155,6 @@ class StagePlan:
         task = replace(self.task, frames=frames)
         return replace(self, task=task, phases=self.find_phases(task))
 
-    def with_tiles(self) -> StagePlan:
-        """The same with the autoencoder working in tiles."""
-        task = replace(self.task, tiled=True)
-        return replace(self, task=task, phases=self.find_phases(task))
-
 
 def plan_stage(
     settings: InverseSettings | EditSettings, published: Published, size: tuple[int, int], frames: int
@@ -242,23 +236,21 @@ def _lack(plan: StagePlan, memory: Memory) -> str | None:
 
 def _easier(plan: StagePlan) -> list[tuple[str, StagePlan]]:
     """What could be asked instead, the least change first."""
-    plans = []
-    ways = [plan]
+    plans, resting = [], []
     if plan.device != "cpu":
-        for offload in ("model", "group"):
-            if offload != plan.offload and plan.offload != "group":
-                ways.append(replace(plan, offload=offload))
-                plans.append((f"--offload {offload}", ways[-1]))
+        lower = OFFLOADS[OFFLOADS.index(plan.offload) + 1 :]
+        resting = [replace(plan, offload=offload) for offload in lower]
+        plans += [(f"--offload {other.offload}", other) for other in resting]
     if plan.dtype == "fp32":
         task = replace(plan.task, dtype_bytes=2)
         half = replace(plan, dtype="bf16", task=task, phases=plan.find_phases(task))
         plans.append(("--dtype bf16", half))
     for frames in shorter_windows(plan.task.frames):
-        for way in (plan, ways[-1])[: len(ways)]:
-            text = (
-                f"--num-frames {frames}" if way is plan else f"--offload {way.offload} --num-frames {frames}"
-            )
-            plans.append((text, way.with_window(frames)))
+        plans.append((f"--num-frames {frames}", plan.with_window(frames)))
+        plans += [
+            (f"--offload {other.offload} --num-frames {frames}", other.with_window(frames))
+            for other in resting[-1:]
+        ]
     return plans
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alaya.clip_info import FORMATS
+from alaya.device import ATTENTION, DTYPES, OFFLOADS
 from alaya.errors import RequestError
 from alaya.files import check_name, safe_name
 from alaya.frames import check_num_frames, check_overlap
@@ -36,10 +37,10 @@ LOADING = (
 )  # asked of a model as it is loaded
 REFERENCE_FPS = Fraction(15)
 CHOICES = {
-    "dtype": ("auto", "bf16", "fp16", "fp32"),
+    "dtype": ("auto", *DTYPES),
     "rope_dtype": ("fp32", "bf16"),
-    "offload": ("none", "model", "group"),
-    "attention": ("auto", "cudnn", "flash", "xformers", "native"),
+    "offload": OFFLOADS,
+    "attention": ("auto", *ATTENTION),
 }
 
 
