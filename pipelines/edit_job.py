@@ -24,6 +24,7 @@ from pipelines.inverse_job import RESULT_VERSION
 from pipelines.journal import HIDDEN, Journal, newest_clip
 from pipelines.loading import Loader
 from pipelines.malloc import return_large_blocks
+from pipelines.memory_plan import informed
 from pipelines.plan import Plan, chunk_frames, make_plan
 from pipelines.progress import Progress, Stage
 from pipelines.resume import Ledger, begin_or_resume, rest_of
@@ -131,6 +132,7 @@ def make_video(settings: EditSettings, target: Target, load: Loader, progress: P
     num_steps = settings.num_steps or model.info.num_steps
     name = f"{settings.gbuffers} as {settings.name}"
     plan = make_plan("edit", name, windows, size, working, num_steps, "video")
+    plan = informed(plan, model)
     progress.plan(plan)
     ledger = Ledger(target.journal, target.job, identity, windows, settings.overlap)
     begin_or_resume(ledger, settings.overwrite, lambda: None, progress)

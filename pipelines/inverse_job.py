@@ -22,6 +22,7 @@ from pipelines.folder import AUDIO, check_free, clear_clip, clip_files, is_done
 from pipelines.journal import INVERSE_JOB, Journal
 from pipelines.loading import Loader
 from pipelines.malloc import return_large_blocks
+from pipelines.memory_plan import informed
 from pipelines.plan import Plan, chunk_frames, make_plan
 from pipelines.progress import Progress, Stage
 from pipelines.resume import Ledger, begin_or_resume, rest_of
@@ -66,6 +67,7 @@ def make_clip(settings: InverseSettings, video: VideoInfo, load: Loader, progres
     working = settings.working_size or model.working_size(video.height, video.width)
     num_steps = settings.num_steps or model.info.num_steps
     plan = make_plan("inverse", video.path.name, windows, size, working, num_steps, settings.format)
+    plan = informed(plan, model)
     progress.plan(plan)
     ledger = Ledger(journal, INVERSE_JOB, identity, windows, settings.overlap)
     begin_or_resume(

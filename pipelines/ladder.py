@@ -22,7 +22,12 @@ class Easing:
     """A published model that takes less memory from the moment it has run out of it, and says how.
 
     All it has besides is the model's own.
+
+    Attributes:
+        stage_plan: the `pipelines.memory_plan.StagePlan` it was loaded by, if there was one.
     """
+
+    stage_plan: Any = None
 
     def __init__(self, model: Any, progress: Progress) -> None:
         self.model, self._progress = model, progress

@@ -84,7 +84,9 @@ class Loader:
         plan = plan_stage(settings, outline.published, size, frames)
         progress.plan(plan)
         check_fits(plan, free_memory(plan.device))
-        return load_easing(self.load, settings, options, progress)
+        model = load_easing(self.load, settings, options, progress)
+        model.stage_plan = plan
+        return model
 
 
 def _sha256(name: str, stage: str) -> str:

@@ -16,7 +16,7 @@ from alaya.device import OFFLOADS, choose_device, dtype_name, free_bytes_on
 from alaya.errors import RequestError
 from alaya.frames import plan_windows
 from alaya.model_info import Published
-from pipelines.plan import size_text
+from pipelines.plan import Plan, size_text
 from pipelines.progress import clock
 from pipelines.settings import EditSettings
 
@@ -194,6 +194,17 @@ def plan_stage(
         settings.offload,
         expected_rate(device, dtype),
         published.phases,
+    )
+
+
+def informed(plan: Plan, model: Any) -> Plan:
+    """A job's plan with what is known of a published model; that of an embedded one as it is."""
+    known: StagePlan | None = getattr(model, "stage_plan", None)
+    if known is None:
+        return plan
+    seconds = sum(known.seconds(phase) for phase in known.phases)
+    return replace(
+        plan, memory=round(known.machine_bytes), predict_seconds=seconds, where=f"on {known.device}"
     )
 
 

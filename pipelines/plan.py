@@ -38,6 +38,7 @@ class Plan:
     disk: int
     predict_seconds: float
     finish_seconds: float
+    where: str = "on 2 cores"
 
     @property
     def seconds(self) -> float:
@@ -62,7 +63,7 @@ class Plan:
             f"  worked at {self.working_width}x{self.working_height} in {windows},"
             f" {self.num_steps} step{'s' * (self.num_steps > 1)}",
             f"  about {self.memory / 1e9:.1f} GB of memory, {size_text(self.disk)} on disk,"
-            f" {clock(self.seconds)} on 2 cores",
+            f" {clock(self.seconds)} {self.where}",
         ]
 
     def as_dict(self) -> dict[str, Any]:

@@ -4,10 +4,12 @@ import pytest
 
 from alaya.cost import Phase
 from alaya.errors import RequestError, WeightsNotFoundError
+from alaya.frames import plan_windows
 from alaya.model_info import ModelInfo, Outline, Published
 from pipelines import loading, memory_plan
 from pipelines.loading import Loader
-from pipelines.memory_plan import Memory
+from pipelines.memory_plan import Memory, informed
+from pipelines.plan import make_plan
 from pipelines.progress import Progress
 from pipelines.settings import EditSettings
 
@@ -69,7 +71,14 @@ def test_a_plan_is_said_and_what_does_not_fit_is_not_loaded(loader, loaded, monk
     assert loaded == []
     assert (told.plans[0].device_bytes, told.plans[0].windows) == (7.5e9, 2)
     monkeypatch.setattr(memory_plan, "free_memory", lambda device: Memory(9e9, 9e9))
-    assert open_model(loader, dtype="bf16", num_steps=4).model.info is Model.info
+    opened = open_model(loader, dtype="bf16", num_steps=4)
+    assert opened.model.info is Model.info
+    windows = plan_windows(100, 81)
+    made = make_plan("edit", "a", windows, (720, 1280), (480, 832), 50, "video")
+    assert informed(made, Model()) is made
+    assert informed(made, opened).memory == opened.stage_plan.machine_bytes == 7.5e9
+    assert informed(made, opened).predict_seconds == 2e12 / opened.stage_plan.rate
+    assert informed(made, opened).lines()[-1].endswith(" on cpu")
     assert loaded == [("large", "cpu", {"dtype": "bf16"})]
 
 
