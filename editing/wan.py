@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,10 @@ NOISY_CHANNELS = 16
 """The first input channels, those of the latents being drawn; the G-buffers' 80 follow."""
 CONDITIONS = ("albedo", "depth", "metallic", "normal", "roughness")
 """Order of the five encoded G-buffers, 16 channels each."""
+
+
+Kept = Callable[[int, Tensor, Tensor, Callable[[Tensor], Tensor]], Tensor]
+"""(number of a text, rows before the first block, rows behind it, the other blocks) -> rows behind all blocks."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,12 @@ class WanEditingTransformer(WanTransformer3DModel):
         return tuple(text_layer(block.attn2, embedded, text.shape[1], fold) for block in self.blocks)
 
     def velocities(
-        self, noisy: Tensor, timestep: Tensor, clip: ClipTokens, texts: list[tuple[TextLayer, ...]]
+        self,
+        noisy: Tensor,
+        timestep: Tensor,
+        clip: ClipTokens,
+        texts: list[tuple[TextLayer, ...]],
+        kept: Kept | None = None,
     ) -> list[Tensor]:
         """The velocity for each text, what they have in common worked out once.
 
@@ -120,6 +130,7 @@ class WanEditingTransformer(WanTransformer3DModel):
             timestep: (1,) in [0, 1000].
             clip: of `read_clip`.
             texts: of `read_text`.
+            kept: may stand in for the blocks after the first (`editing.wan_switches.Remainder`).
 
         Returns:
             (1, 16, t, h, w) float32, one a text.
@@ -136,16 +147,23 @@ class WanEditingTransformer(WanTransformer3DModel):
         sharing = first.attn1.processor.shared() if len(texts) > 1 else nullcontext()
         with sharing:
             hidden = [first(tokens, text[0], modulation, clip.rotation) for text in texts]
-        return [
-            self._finish(rows, text, time, modulation, clip) for rows, text in zip(hidden, texts, strict=True)
-        ]
+        drawn = []
+        for number, (rows, text) in enumerate(zip(hidden, texts, strict=True)):
+            rest = functools.partial(self._rest, text=text, modulation=modulation, clip=clip)
+            rows = rest(rows) if kept is None else kept(number, tokens, rows, rest)
+            drawn.append(self._head(rows, time, clip))
+        return drawn
 
-    def _finish(
-        self, rows: Tensor, text: tuple[TextLayer, ...], time: Tensor, modulation: Tensor, clip: ClipTokens
+    def _rest(
+        self, rows: Tensor, text: tuple[TextLayer, ...], modulation: Tensor, clip: ClipTokens
     ) -> Tensor:
-        """All blocks but the first, and the head."""
+        """All blocks but the first."""
         for block, layer in zip(self.blocks[1:], text[1:], strict=True):
             rows = block(rows, layer, modulation, clip.rotation)
+        return rows
+
+    def _head(self, rows: Tensor, time: Tensor, clip: ClipTokens) -> Tensor:
+        """Rows behind the blocks to a velocity."""
         shift, scale = (self.scale_shift_table + time.unsqueeze(1)).chunk(2, dim=1)
         rows = (self.norm_out(rows.float()) * (1 + scale) + shift).type_as(rows)
         (t, h, w), (o, p, q) = clip.grid, self.config["patch_size"]

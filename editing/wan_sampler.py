@@ -48,11 +48,17 @@ def sample(
     sigmas, timesteps = schedule(num_steps, shift)
     for step in range(num_steps):
         timestep = timesteps[step : step + 1].to(latents.device)
-        wanted, *unwanted = velocity(latents, timestep)
-        if unwanted and cfg_scale != 1:
-            wanted = unwanted[0] + cfg_scale * (wanted - unwanted[0])
+        wanted = guide(velocity(latents, timestep), cfg_scale)
         latents = latents + float(sigmas[step + 1] - sigmas[step]) * wanted
     return latents
+
+
+def guide(velocities: list[Tensor], cfg_scale: float) -> Tensor:
+    """The velocity to go by: for the words, away from the other if there is one."""
+    wanted, *unwanted = velocities
+    if unwanted and cfg_scale != 1:
+        return unwanted[0] + cfg_scale * (wanted - unwanted[0])
+    return wanted
 
 
 def draw_noise(seed: int, shape: tuple[int, int, int, int], first_frame: int, alone: bool) -> Tensor:
