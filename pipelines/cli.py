@@ -28,6 +28,7 @@ COMMANDS = (
     "train",
     "eval",
     "report",
+    "verify",
     "doctor",
 )
 INTERRUPTED, TERMINATED = 130, 143
@@ -45,14 +46,20 @@ class Stopped(BaseException):
 
 
 @contextmanager
-def stopping_on_sigterm() -> Iterator[None]:
-    """Turn SIGTERM into `Stopped`, so that files are put away as after Ctrl-C."""
+def stopping_on_signals() -> Iterator[None]:
+    """Turn SIGTERM into `Stopped`, so that files are put away as after Ctrl-C.
+
+    SIGINT is taken back where it came ignored, as to the children of a shell's `&`.
+    """
 
     def stop(_signal: int, _frame: object) -> None:
         raise Stopped
 
     try:
         before = signal.signal(signal.SIGTERM, stop)
+        interrupt = signal.getsignal(signal.SIGINT)
+        if interrupt is signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
     except ValueError:  # not in the main thread: whoever runs us there owns the signals
         yield
         return
@@ -60,6 +67,7 @@ def stopping_on_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, interrupt)
 
 
 class Alaya(click.Group):
@@ -86,7 +94,7 @@ class Alaya(click.Group):
         """Run and, in standalone mode, exit with the code of what happened."""
         given = list(sys.argv[1:] if args is None else args)
         try:
-            with stopping_on_sigterm():
+            with stopping_on_signals():
                 result = super().main(
                     given, prog_name or "alaya", complete_var, standalone_mode=False, **extra
                 )

@@ -315,7 +315,7 @@ def test_doctor_looks_at_everything():
 
 SLOW = """
     import os, signal, sys, time
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background may inherit it ignored
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a job in the background inherits it
     sys.path[:0] = [{tests!r}, {root!r}]
     from fakes import FakeInverse, fake_loader
     from pipelines import cli, loading
