@@ -101,6 +101,9 @@ def environment_option(stage: str) -> Callable[[Function], Function]:
 
 run_options = _together(
     click.option("--overwrite", is_flag=True, help="Replace what another run left at the output."),
+    click.option(
+        "--resume", is_flag=True, expose_value=False, help="Go on with an interrupted run: the default."
+    ),
     click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on stdout."),
     click.option("--traceback", is_flag=True, expose_value=False, help="Show where an error came from."),
 )
