@@ -3,7 +3,7 @@
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import av
@@ -16,6 +16,15 @@ from alaya.errors import ClipError
 
 MAX_PIXELS = 1 << 26  # 67 million, beyond 8K; a larger frame is refused before it is decoded
 _MAX_DEMUX_ERRORS = 100
+# Files that are themselves the video. Playlists and lists of parts (HLS, DASH, concat, image patterns) would make
+# the opening of one file read others, or reach out to the network: they are not opened.
+_FORMATS = (
+    "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,asf,flv,ogg,mxf,gxf,gif,ivf,h264,hevc,obu,av1,m4v,vc1,dirac,mjpeg,"
+    "yuv4mpegpipe,rm,wtv,dv,nut,swf,apng,vvc,nsv,webp_pipe"
+)
+_ALONE = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
+# FFmpeg's own decoder of VP9 takes almost any bits for a picture; libvpx notices most of what was changed.
+_STRICTER = {"vp9": "libvpx-vp9"}
 _DISPLAY_MATRIX = "DISPLAYMATRIX"
 # FFmpeg also logs errors for files that play well (missing references at a cut, odd tags): only these count.
 _DAMAGE_WORDS = re.compile(
@@ -26,9 +35,12 @@ _DAMAGE_WORDS = re.compile(
 
 
 def open_video(path: str | os.PathLike[str]) -> Any:
-    """Open a media file for reading (a PyAV input container); ClipError that names it if it is not one."""
+    """Open a media file for reading (a PyAV input container); ClipError that names it if it is not one.
+
+    Only this one file is read, whatever its name looks like (`http:`, `pipe:0`) or its content asks for.
+    """
     try:
-        return av.open(str(path), metadata_errors="replace")
+        return av.open(os.path.abspath(path), options=dict(_ALONE), metadata_errors="replace")
     except (FFmpegError, OSError, ValueError) as error:
         raise ClipError(
             f"{path} cannot be read as video ({reason(error)}); give a whole, known format"
@@ -92,18 +104,43 @@ def demux(container: Any, *streams: Any, heard: list[str] | None = None) -> Iter
 
 def decode(container: Any, stream: Any) -> Iterator[tuple[av.VideoFrame, bool]]:
     """(frame, whether it is known to be damaged) in order of display; a bad packet may give none."""
-    suspect = set()  # times of packets that the container or the decoder calls damaged
+    suspect = set()  # times of packets that the container or a decoder calls damaged
+    refuses = _second_opinion(stream)
     for packet in demux(container, stream):
         try:
             # An empty last packet flushes the decoder: skipping it would lose the frames still inside.
             with complaints() as found:
+                refused = refuses(packet)
                 frames = packet.decode()
         except (FFmpegError, OSError):
             continue  # the account of frames shows what is missing
-        if packet.is_corrupt or found:
+        if packet.is_corrupt or refused or found:
             suspect.add(packet.pts)
         for frame in frames:
             yield frame, frame.is_corrupt or (frame.pts is not None and frame.pts in suspect)
+
+
+def _second_opinion(stream: Any) -> Callable[[av.Packet], bool]:
+    """Whether a stricter decoder, fed with the same packets, refuses one; it never does where there is none.
+
+    After a refusal the frames built on the refused one are refused too, up to the next key frame.
+    """
+    try:
+        context: Any = av.CodecContext.create(_STRICTER[stream.codec_context.name], "r")
+    except (KeyError, ValueError):  # not such a stream, or an FFmpeg without that decoder
+        return lambda packet: False
+    context.thread_count = 1
+
+    def refuses(packet: av.Packet) -> bool:
+        if not packet.size:
+            return False
+        try:
+            context.decode(packet)
+        except (FFmpegError, OSError):
+            return True
+        return False
+
+    return refuses
 
 
 def orientation(frame: av.VideoFrame) -> tuple[int, bool]:

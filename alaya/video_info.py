@@ -13,6 +13,7 @@ import av
 
 from alaya.errors import ClipError
 from alaya.files import file_sha256
+from alaya.matroska import Checksums, check_matroska
 from alaya.video_colour import bit_depth, colour_notes
 from alaya.video_decode import decode, demux, open_video, orientation, video_stream
 
@@ -73,13 +74,17 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class _Packets:
-    """One pass over a file's packets: times in order of display, and where the last packet of all ends."""
+    """One pass over a file's packets: times in order of display, and where the last packet of all ends.
+
+    `damaged`: whether the demuxer complained or a checksum of the container failed.
+    """
 
     ticks: tuple[int | None, ...]
     discarded: int
     end: Fraction
     own_end: Fraction
     damaged: bool
+    checksums: Checksums = field(default_factory=Checksums)
 
 
 def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
@@ -87,6 +92,8 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     path = Path(path)
     with open_video(path) as container:
         packets = _read_packets(container, video_stream(container, path))
+    checksums = check_matroska(path)
+    packets = replace(packets, damaged=packets.damaged or checksums.failed > 0, checksums=checksums)
     with open_video(path) as container:
         stream = video_stream(container, path)
         frames = (frame for frame, _ in decode(container, stream))
@@ -137,6 +144,15 @@ def _describe(path: Path, container: Any, stream: Any, packets: _Packets, frame:
         notes.append("frames are interlaced and are read as they are")
     if packets.damaged:
         notes.append("the container is damaged")
+    if packets.checksums.failed:
+        notes.append(
+            f"{packets.checksums.failed} of {packets.checksums.total} checksums in the file fail: frames or sound"
+            " may be wrong that seem whole"
+        )
+    if holes and not packets.damaged:
+        notes.append(
+            f"the times skip {holes} frames of a constant {fps} per second; the clip is read as of variable rate"
+        )
     if mirrored:
         notes.append("the file asks for a mirrored picture, which is done on reading")
     return VideoInfo(

@@ -54,12 +54,14 @@ def make_clip(settings: InverseSettings, video: VideoInfo, load: Loader, progres
     identity = {
         **identity_of(settings),
         "source": video.sha256,
-        "weights": load.identify(settings.model),
+        "weights": load.weights(settings),
         "version": RESULT_VERSION,
     }
     if is_done(journal, INVERSE_JOB, identity, settings.overwrite):
         progress.note(f"{folder} holds this run already, complete; nothing to do")
         return folder
+    for text in video.notes:
+        progress.warn(f"{video.path.name}: {text}")
     return_large_blocks()
     frames, size = selection[1] - selection[0], (video.height, video.width)
     model = load.open(settings, size, frames, progress)

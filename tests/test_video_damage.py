@@ -170,3 +170,32 @@ def outcome_of(path):
         return "read" if list(read_frames(path)) else "empty"
     except AlayaError as error:
         return str(error)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_flipped_vp9_is_heard_by_the_stricter_decoder(clips, tmp_path, seed):
+    path = mutant(clips["vp9"], tmp_path, lambda content: flipped(content, seed))
+    outcome = same_or_error(path, list(read_frames(clips["vp9"])))
+    assert isinstance(outcome, ClipError)
+    assert outcome.good_frames + outcome.bad_frames == COUNT
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{clip}\n#EXT-X-ENDLIST\n"),
+        ("list.mp4", "ffconcat version 1.0\nfile {clip}\n"),
+    ],
+)
+def test_a_playlist_opens_no_other_file(clips, tmp_path, name, text):
+    (tmp_path / "other.mp4").write_bytes(clips["mp4"].read_bytes())
+    (tmp_path / name).write_text(text.format(clip="other.mp4"))
+    with pytest.raises(ClipError, match="cannot be read as video"):
+        probe(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["pipe:0", "concat:a|b", "http:x.mp4", "-", "new\nline.mp4", "100%d.mp4"])
+def test_a_name_is_a_name(clips, tmp_path, name):
+    """Names that FFmpeg would take for protocols or patterns are files like any other."""
+    (tmp_path / name).write_bytes(clips["mp4"].read_bytes())
+    assert probe(name).num_frames == COUNT
