@@ -19,9 +19,11 @@ class Task:
         num_steps: sampling steps.
         dtype_bytes: of a value in the network: 2 or 4.
         codec_bytes: of a value in the autoencoder.
-        guided: two texts are followed at once.
+        guided: two texts are followed at once,
+        guided_between: these noise levels, from 0 to 1; one text elsewhere.
         new_words: a text was asked for that has to be read first.
         tiled: the autoencoder works in tiles.
+        fp8: the linear layers of the network's blocks are kept in 8 bits.
     """
 
     frames: int
@@ -31,8 +33,10 @@ class Task:
     dtype_bytes: int
     codec_bytes: int
     guided: bool = True
+    guided_between: tuple[float, float] = (0.0, 1.0)
     new_words: bool = False
     tiled: bool = False
+    fp8: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,27 @@ def streamed_values(shapes: Shapes, layers: Iterable[str]) -> int:
     """Numbers to hold when the layers of these prefixes come one after another: all else, and two layers."""
     sizes = [count_values(shapes, layer) for layer in layers]
     return count_values(shapes) - sum(sizes) + 2 * max(sizes, default=0)
+
+
+def network_bytes(shapes: Shapes, layers: Iterable[str], task: Task) -> tuple[int, int]:
+    """Bytes of a network, and of what must be there when the layers of these prefixes come one after another."""
+    layers = list(layers)
+    size = task.dtype_bytes
+    whole, streamed = count_values(shapes) * size, streamed_values(shapes, layers) * size
+    if not task.fp8:
+        return whole, streamed
+    saved = [_saved_in_8_bits(shapes, layer, size) for layer in layers]
+    return whole - sum(saved), streamed - 2 * max(saved, default=0)
+
+
+def _saved_in_8_bits(shapes: Shapes, prefix: str, size: int) -> int:
+    """Bytes that `alaya.fp8` saves on the linear layers of a prefix: one byte a value, and a scale an output."""
+    linear = [
+        shape
+        for name, shape in shapes.items()
+        if name.startswith(prefix) and name.endswith(".weight") and len(shape) == 2
+    ]
+    return sum((size - 1) * prod(shape) - 4 * shape[0] for shape in linear)
 
 
 def conv_flops(shapes: Shapes, prefix: str, grid: Iterable[int]) -> float:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +79,41 @@ def with_loras(sha256: str, wishes: Sequence[Wish]) -> str:
         return sha256
     parts = [sha256, *(f"{file_sha256(find_lora(path))}:{scale!r}" for path, scale in wishes)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def check_lora(
+    path: Path, shapes: Mapping[str, tuple[int, ...]], rename: Callable[[str], str] | None = None
+) -> None:
+    """Hold an adapter against a network by the headers of both, before any weight is read.
+
+    Args:
+        path: of the adapter, a file or a folder.
+        shapes: of the network's tensors, by its own names.
+        rename: turns published names into the network's.
+
+    Raises:
+        WeightsNotFoundError: no such file.
+        WeightsError: no LoRA, a layer the network does not have, or one of another size; naming the first.
+    """
+    path = find_lora(path)
+    header = read_header(path)
+    for key, (_, shape) in header.items():
+        module, half = _place(path, key)
+        name = module
+        if f"{name}.weight" not in shapes and rename is not None:
+            name = rename(f"{module}.weight").removesuffix(".weight")
+        layer = shapes.get(f"{name}.weight", ())
+        if len(layer) != 2:
+            raise WeightsError(
+                f"{path}: the network has no linear layer {module}; the LoRA belongs to another model"
+            )
+        side = 0 if half == "up" else 1
+        if half != "alpha" and (len(shape) != 2 or shape[side] != layer[side]):
+            raise WeightsError(
+                f"{path}: {key} is {shape}, the network's {name} is {layer}; the LoRA belongs to another model"
+            )
+    if not header:
+        raise WeightsError(f"{path}: holds no LoRA; names end in .lora_A.weight and .lora_B.weight")
 
 
 def read_lora(path: Path) -> dict[str, Pair]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from alaya.cost import Phase, Task
 
@@ -50,6 +51,7 @@ class Published:
         working_size: (height, width) of a clip to the one it works at.
         phases: what a task costs.
         knows_words: (full text, negative text), dtype -> whether both were read before.
+        check_lora: refuses an adapter (a file or a folder) that was made for another network.
     """
 
     num_frames: int
@@ -57,6 +59,7 @@ class Published:
     working_size: Callable[[int, int], tuple[int, int]]
     phases: Callable[[Task], tuple[Phase, ...]]
     knows_words: Callable[[tuple[str, str], str], bool] = lambda texts, dtype: True
+    check_lora: Callable[[Path], None] = lambda path: None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -17,12 +17,14 @@ from alaya.attention import attending, check_attention
 from alaya.device import choose_dtype
 from alaya.errors import RequestError
 from alaya.gbuffer import GBuffer
+from alaya.lora_files import Wish, with_loras
 from alaya.model_info import ModelInfo
 from alaya.offload import Placement, check_offload
 from alaya.tiles import Tiles
-from editing import wan_outline, wan_sampler, wan_vae
+from editing import wan_outline, wan_sampler, wan_switches, wan_vae
 from editing.enlarge import enlarge_picture
 from editing.models import Words
+from editing.switches import EXACT, Switches
 from editing.text import TextReader, full_negative
 from editing.wan import CONDITIONS
 from editing.wan_attention import TextLayer
@@ -50,7 +52,11 @@ class WanEditor:
     Attributes:
         tiles: the autoencoder works in them; whole when None.
         truncate: pictures are cut to 8 bits as the reference does, not left to be rounded.
+        switches: ways to draw faster that are not exact.
+        eased_into_tiles: the memory was full, and tiles have changed the pictures since.
     """
+
+    eased_into_tiles: bool = False
 
     def __init__(
         self,
@@ -63,8 +69,10 @@ class WanEditor:
         *,
         offload: str = "none",
         attention: str = "auto",
+        switches: Switches = EXACT,
     ) -> None:
         self.transformer, self.vae, self.reader = transformer, vae, reader
+        self.switches = switches
         self.device = torch.device(device)
         self.attention = check_attention(attention, self.device)
         self.info = ModelInfo(NAME, sha256, NUM_FRAMES, wan_sampler.NUM_STEPS, OPTIONS)
@@ -86,6 +94,8 @@ class WanEditor:
         offload: str = "none",
         attention: str = "auto",
         compile: bool = False,
+        lora: Sequence[Wish] = (),
+        switches: Switches = EXACT,
         head_width: int = HEAD_WIDTH,
     ) -> WanEditor:
         """Load the network and the autoencoder; the text encoder waits for a new text.
@@ -99,20 +109,22 @@ class WanEditor:
             offload: of `alaya.offload.Placement`: what of it rests in the CPU's memory.
             attention: of `alaya.attention`.
             compile: let torch compile the blocks.
+            lora: adapters to merge into the network, and how much of each.
+            switches: ways to draw faster that are not exact.
             head_width: of attention, for published files; a diffusers folder knows its own.
         """
         check_offload(offload)
         check_attention(attention, torch.device(device))
         kind = choose_dtype(dtype, device)
-        transformer = load_transformer(files.transformer, kind, "cpu", head_width)
+        transformer = load_transformer(files.transformer, kind, "cpu", head_width, lora)
+        wan_switches.apply_fp8(transformer, switches)
         vae = load_vae(files.vae, torch.float32, "cpu")
         if compile:
             transformer.compile_repeated_blocks()
         reader = TextReader(files, kind, device, offload)
-        identity = files.identity()
-        return cls(
-            transformer, vae, reader, identity, device, reference, offload=offload, attention=attention
-        )
+        identity = with_loras(files.identity(), lora)
+        placed = {"offload": offload, "attention": attention}
+        return cls(transformer, vae, reader, identity, device, reference, **placed, switches=switches)
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
         """As `EditingModel.working_size`."""
@@ -127,8 +139,12 @@ class WanEditor:
             return moved
         if self.tiles is not None:
             return None
-        self.tiles = wan_vae.REFERENCE_TILES
+        self.use_tiles()
         return "from now on the autoencoder works in tiles, which changes the pictures a little"
+
+    def use_tiles(self) -> None:
+        """Have the autoencoder work in tiles from now on, which changes the pictures a little."""
+        self.tiles, self.eased_into_tiles = wan_vae.REFERENCE_TILES, True
 
     def encode_text(self, prompt: str, negative: str = "") -> WanWords:
         """As `EditingModel.encode_text`; `negative` is added to what the model always keeps away from."""
@@ -223,13 +239,8 @@ class WanEditor:
         clip = net.read_clip(conditions.to(self.device))
         rows = [text] if negative is None or cfg_scale == 1 else [text, negative]
         texts = [self._read(each, fold) for each in rows]
-
-        def velocity(latents: Tensor, timestep: Tensor) -> list[Tensor]:
-            return net.velocities(latents, timestep, clip, texts)
-
-        return wan_sampler.sample(
-            velocity, noise.to(self.device), num_steps=num_steps, shift=shift, cfg_scale=cfg_scale
-        )
+        settings: dict[str, Any] = {"num_steps": num_steps, "shift": shift, "cfg_scale": cfg_scale}
+        return wan_switches.draw(net, clip, texts, noise.to(self.device), self.switches, **settings)
 
     def show(self, latents: Tensor) -> np.ndarray:
         """(T, H, W, 3) float32 sRGB in [0, 1] of latents (1, 16, t, h, w)."""

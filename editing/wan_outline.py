@@ -7,19 +7,30 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from alaya.cost import Phase, Shapes, Task, conv_flops, count_values, header_shapes, streamed_values
+from alaya.cost import (
+    Phase,
+    Shapes,
+    Task,
+    conv_flops,
+    count_values,
+    header_shapes,
+    network_bytes,
+    streamed_values,
+)
 from alaya.device import DTYPES
+from alaya.lora_files import check_lora
 from alaya.model_info import Published
 from editing import wan_keys
 from editing.wan_files import WanFiles
 
-NUM_FRAMES, NUM_STEPS = 81, 50
+NUM_FRAMES, NUM_STEPS, SHIFT = 81, 50, 5.0
 TRAINED_SIZE = (480, 832)
 SIDE = 16
 """Sides are multiples of it: 8 pixels a latent, 2 latents a token."""
 OPTIONS = frozenset(
     {"num_steps", "cfg_scale", "negative_prompt", "height", "width"}
-    | {"dtype", "reference", "offload", "attention", "compile"}
+    | {"dtype", "reference", "offload", "attention", "compile", "lora"}
+    | {"scheduler", "guidance_interval", "first_block_cache", "fp8"}
 )
 SPACE, TIME, CONDITIONS, TEXT_TOKENS = 8, 4, 5, 512
 TILE = (240, 416)
@@ -59,7 +70,10 @@ def outline(files: WanFiles) -> Published:
         reader = TextReader(files, getattr(torch, DTYPES[dtype]), "cpu")
         return reader.knows(texts[0]) and reader.knows(full_negative(texts[1]))
 
-    return Published(NUM_FRAMES, NUM_STEPS, working_size, phases, knows_words)
+    def check(path: Path) -> None:
+        check_lora(path, shapes()[0], wan_keys.rename_transformer)
+
+    return Published(NUM_FRAMES, NUM_STEPS, working_size, phases, knows_words, check)
 
 
 def part_shapes(files: WanFiles) -> tuple[Shapes, Shapes, Shapes | None]:
@@ -84,6 +98,8 @@ def task_phases(network: Shapes, vae: Shapes, text: Shapes | None, task: Task) -
     held, base = count_values(vae) * task.codec_bytes, vae["encoder.conv_in.weight"][0]
     pixels = _tile_pixels(task) * base * task.codec_bytes
     pictures = 3 * task.frames * task.height * task.width * 4
+    blocks = [f"blocks.{number}." for number in range(depth)]
+    texts = 1 + _guided_share(task)
     phases = [
         Phase(
             "autoencoder, encoding",
@@ -96,10 +112,9 @@ def task_phases(network: Shapes, vae: Shapes, text: Shapes | None, task: Task) -
         Phase(
             "network",
             "network",
-            count_values(network) * task.dtype_bytes,
-            streamed_values(network, [f"blocks.{number}." for number in range(depth)]) * task.dtype_bytes,
+            *network_bytes(network, blocks, task),
             row * tokens * width,
-            network_flops(network, tokens, task.num_steps, 2 if task.guided else 1),
+            network_flops(network, tokens, task.num_steps, texts),
         ),
         Phase(
             "autoencoder, decoding",
@@ -128,6 +143,16 @@ def _text_phase(text: Shapes, task: Task) -> Phase:
     )
 
 
+def _guided_share(task: Task) -> float:
+    """The share of the steps that follow two texts."""
+    if not task.guided:
+        return 0.0
+    lines = [1 - step / task.num_steps for step in range(task.num_steps)]
+    levels = [SHIFT * line / (1 + (SHIFT - 1) * line) for line in lines]
+    lowest, highest = task.guided_between
+    return sum(lowest <= level <= highest for level in levels) / task.num_steps
+
+
 def _depth(network: Shapes) -> int:
     return len({name.split(".")[1] for name in network if name.startswith("blocks.")})
 
@@ -150,7 +175,7 @@ def _tiling(task: Task) -> float:
 
 
 def network_flops(
-    shapes: Shapes, tokens: int, num_steps: int, texts: int = 2, keys: int = TEXT_TOKENS
+    shapes: Shapes, tokens: int, num_steps: int, texts: float = 2, keys: int = TEXT_TOKENS
 ) -> float:
     """Of the network for one window.
 
@@ -158,7 +183,7 @@ def network_flops(
         shapes: of its tensors.
         tokens: of the window.
         num_steps: of the sampler.
-        texts: 2 with guidance: what both share is worked out once.
+        texts: 2 with guidance, between 1 and 2 with guidance in some steps: what both share is worked out once.
         keys: of a text that are attended to; at most 512.
     """
     width, depth = shapes["patch_embedding.weight"][0], _depth(shapes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from alaya.device import choose_dtype
 from alaya.errors import RequestError
 from alaya.flow import frame_noise
 from alaya.gbuffer import GBuffer
+from alaya.lora_files import Wish, with_loras
 from alaya.model_info import ModelInfo
 from alaya.offload import Placement, check_offload
 from inverse import cosmos_outline
@@ -25,11 +26,18 @@ from inverse.cosmos_load import load_parts
 from inverse.cosmos_outline import MAX_SIDE, NUM_FRAMES, NUM_STEPS, OPTIONS, ROPE_DTYPES
 from inverse.cosmos_pictures import EXTRA_PASSES, PASSES, blended_normals, to_gbuffer
 from inverse.cosmos_sampler import sample
+from inverse.cosmos_switches import apply_fp8, make_fast_scheduler
 from inverse.restore import restore
 
 
 class CosmosInverse:
-    """See `inverse.models.InverseModel` for the methods' contract."""
+    """See `inverse.models.InverseModel` for the methods' contract.
+
+    Attributes:
+        eased_into_tiles: the memory was full, and tiles have changed the pictures since.
+    """
+
+    eased_into_tiles: bool = False
 
     def __init__(
         self,
@@ -40,7 +48,9 @@ class CosmosInverse:
         *,
         offload: str = "none",
         attention: str = "auto",
+        fast_scheduler: bool = False,
     ) -> None:
+        self.fast_scheduler = fast_scheduler
         self.net, self.codec, self.device = net, codec, torch.device(device)
         self.attention = check_attention(attention, self.device)
         limits = RELATIVE_RANGE
@@ -59,6 +69,9 @@ class CosmosInverse:
         offload: str = "none",
         attention: str = "auto",
         compile: bool = False,
+        lora: Sequence[Wish] = (),
+        fp8: bool = False,
+        fast_scheduler: bool = False,
     ) -> CosmosInverse:
         """Load the published files or a converted folder.
 
@@ -70,6 +83,9 @@ class CosmosInverse:
             offload: of `alaya.offload.Placement`: what of it rests in the CPU's memory.
             attention: of `alaya.attention`.
             compile: let torch compile the blocks.
+            lora: adapters to merge into the network, and how much of each.
+            fp8: keep the blocks' linear layers in 8 bits; inexact.
+            fast_scheduler: steps of second order (`inverse.cosmos_switches`); inexact.
         """
         if rope_dtype not in ROPE_DTYPES:
             raise RequestError(f"rope_dtype must be one of {', '.join(ROPE_DTYPES)}, got {rope_dtype!r}")
@@ -77,13 +93,17 @@ class CosmosInverse:
         check_attention(attention, torch.device(device))
         kind, cuda = choose_dtype(dtype, device), device.startswith("cuda")
         # a CPU cannot average bf16 volumes, which the tokenizer's encoder does
-        net, codec = load_parts(files, kind, torch.bfloat16 if cuda else torch.float32)
+        net, codec = load_parts(files, kind, torch.bfloat16 if cuda else torch.float32, lora)
         net.fold_contexts()
+        if fp8:
+            apply_fp8(net)
         if rope_dtype == "bf16":
             net.round_rotary()
         if compile:
             net.compile_repeated_blocks()
-        return cls(net, codec, files.identity(), device, offload=offload, attention=attention)
+        placed = {"offload": offload, "attention": attention}
+        identity = with_loras(files.identity(), lora)
+        return cls(net, codec, identity, device, **placed, fast_scheduler=fast_scheduler)
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
         """As `InverseModel.working_size`."""
@@ -96,8 +116,12 @@ class CosmosInverse:
             return moved
         if self.codec.tiles is not None:
             return None
-        self.codec.tiles = TILES
+        self.use_tiles()
         return "from now on the autoencoder works in tiles, which changes the pictures a little"
+
+    def use_tiles(self) -> None:
+        """Have the autoencoder work in tiles from now on, which changes the pictures a little."""
+        self.codec.tiles, self.eased_into_tiles = TILES, True
 
     def predict(
         self, rgb: np.ndarray, *, num_steps: int | None = None, seed: int = 0, first_frame: int = 0
@@ -142,7 +166,8 @@ class CosmosInverse:
         noise = window_noise(rows, clip, seed, first_frame)
         steps = self.info.num_steps if num_steps is None else num_steps
         with self.placement.using(self.net), attending(self.attention, self.device):
-            latents = sample(self.net, clip, noise.to(self.device), rows, steps)
+            scheduler = make_fast_scheduler() if self.fast_scheduler else None
+            latents = sample(self.net, clip, noise.to(self.device), rows, steps, scheduler)
         drawn = dict(zip(names, self._decode(latents), strict=True))
         if blend_normals and "normal" in drawn:
             drawn["normal"] = blended_normals(drawn["normal"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from alaya.cost import Phase, Shapes, Task, conv_flops, count_values, header_shapes, streamed_values
+from alaya.cost import Phase, Shapes, Task, conv_flops, count_values, header_shapes, network_bytes
+from alaya.lora_files import check_lora
 from alaya.model_info import Published
 from inverse import cosmos_keys
 from inverse.cosmos_files import ConvertedFolder, PublishedFiles
@@ -19,7 +20,9 @@ NUM_PICTURES = 5
 ROPE_DTYPES = ("fp32", "bf16")
 OPTIONS = frozenset(
     {"num_steps", "height", "width", "dtype", "rope_dtype", "offload", "attention", "compile"}
+    | {"lora", "fp8", "fast_scheduler"}
 )
+PATCH_WEIGHT = "patch_embed.proj.weight"
 LATENT, PATCH = 8, 2
 """Pixels a latent is long, in every direction, and latents a token is, on each side."""
 FOLDED_ROWS = 16
@@ -46,7 +49,19 @@ def working_size(height: int, width: int) -> tuple[int, int]:
 def outline(files: PublishedFiles | ConvertedFolder) -> Published:
     """Of the files found; nothing but headers is read, and that only when a task is asked about."""
     shapes = cache(lambda: (network_shapes(files), codec_shapes(files)))
-    return Published(NUM_FRAMES, NUM_STEPS, working_size, lambda task: task_phases(*shapes(), task))
+
+    def check(path: Path) -> None:
+        check_lora(path, layer_shapes(shapes()[0]))
+
+    return Published(
+        NUM_FRAMES, NUM_STEPS, working_size, lambda task: task_phases(*shapes(), task), check_lora=check
+    )
+
+
+def layer_shapes(network: Shapes) -> Shapes:
+    """The network's tensors as it is built of them: the published patch embedding also reads a mask, always zero."""
+    inputs = cosmos_keys.network_config(network)["in_channels"] * PATCH**2
+    return {**network, PATCH_WEIGHT: (network[PATCH_WEIGHT][0], inputs)}
 
 
 def network_shapes(files: PublishedFiles | ConvertedFolder) -> Shapes:
@@ -90,6 +105,7 @@ def task_phases(network: Shapes, codec: Shapes, task: Task) -> tuple[Phase, ...]
     tables = task.num_steps * (9 * config["num_layers"] + 2) * width
     row = ROW_BYTES[0] * size + ROW_BYTES[1]
     held = count_values(codec) * task.codec_bytes
+    weights, streamed = network_bytes(kept, layers, task)
     encode, decode = (codec_flops(codec, part, task) for part in ("encoder", "decoder"))
     pixels = _tile_pixels(task) * task.frames * task.codec_bytes
     return (
@@ -97,8 +113,8 @@ def task_phases(network: Shapes, codec: Shapes, task: Task) -> tuple[Phase, ...]
         Phase(
             "network",
             "network",
-            (count_values(kept) + folded) * size,
-            (streamed_values(kept, layers) + folded) * size,
+            weights + folded * size,
+            streamed + folded * size,
             row * rows * width + tables * size,
             network_flops(network, tokens, task.num_steps),
         ),

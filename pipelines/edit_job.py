@@ -107,7 +107,7 @@ def _identity(settings: EditSettings, load: Loader) -> dict[str, Any]:
         "text": text,
         "negative": negative,
         "clip": hash8(source),
-        "weights": load.identify(settings.model),
+        "weights": load.weights(settings),
         "version": RESULT_VERSION,
     }
 

@@ -37,7 +37,7 @@ if all(found):
 print(json.dumps(answer))
 """
 FLAGS = {"num_steps": "steps", "styles_json": "styles_json"}
-SWITCHES = ("compile", "reference", "overwrite")
+SWITCHES = ("compile", "reference", "overwrite", "fp8", "fast_scheduler")
 
 
 @dataclass(frozen=True)
@@ -172,6 +172,10 @@ def arguments(settings: CommonSettings) -> list[str]:
             words.append(flag)
         elif each.name == "frames":
             words += [flag, f"{value[0]}:{'' if value[1] is None else value[1]}"]
+        elif each.name == "guidance_interval":
+            words += [flag, f"{value[0]}:{value[1]}"]
+        elif each.name == "lora":
+            words += [word for path, scale in value for word in (flag, f"{path}:{scale}")]
         else:
             words += [flag, ",".join(value) if isinstance(value, tuple) else str(value)]
     return words

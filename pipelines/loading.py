@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from alaya.lora_files import with_loras
 from alaya.model_info import Outline
-from pipelines.settings import LOADING, check_options, given_options
+from editing.switches import Switches
+from pipelines.settings import LOADING, SWITCHES, check_options, given_options
 
 if TYPE_CHECKING:
     from pipelines.progress import Progress
@@ -31,14 +33,22 @@ class Loader:
     kept: dict[tuple[Any, ...], Any] | None = None
 
     def once(self) -> Loader:
-        """The same, but keeping the model that was opened last."""
-        return replace(self, kept={})
+        """The same, but keeping the model that was opened last; itself if it does so already."""
+        return self if self.kept is not None else replace(self, kept={})
 
     def check(self, settings: InverseSettings | EditSettings) -> None:
-        """Refuse options the model cannot use, before any weight is read."""
+        """Refuse options the model cannot use and adapters of other models, before any weight is read."""
         outline = self.outline(settings.model)
-        if outline is not None:
-            check_options(settings, outline.options)
+        if outline is None:
+            return
+        check_options(settings, outline.options)
+        for path, _ in settings.lora:
+            if outline.published is not None:
+                outline.published.check_lora(path)
+
+    def weights(self, settings: InverseSettings | EditSettings) -> str:
+        """sha256 of the weights a job runs with: of the model's own, and of the adapters merged into them."""
+        return with_loras(self.identify(settings.model), settings.lora)
 
     def open(
         self, settings: InverseSettings | EditSettings, size: tuple[int, int], frames: int, progress: Progress
@@ -104,6 +114,9 @@ def _load_inverse(name: str, device: str, **options: Any) -> Any:
 def _load_editor(name: str, device: str, **options: Any) -> Any:
     from editing.models import load_editor
 
+    on = {SWITCHES[key]: options.pop(key) for key in list(options) if key in SWITCHES}
+    if on:
+        options["switches"] = Switches(**on)
     return load_editor(name, device=device, **options)
 
 

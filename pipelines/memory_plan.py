@@ -16,6 +16,7 @@ from alaya.device import OFFLOADS, choose_device, dtype_name, free_bytes_on
 from alaya.errors import RequestError
 from alaya.frames import plan_windows
 from alaya.model_info import Published
+from editing.switches import ALWAYS
 from pipelines.plan import Plan, size_text
 from pipelines.progress import clock
 from pipelines.settings import EditSettings
@@ -57,6 +58,7 @@ class StagePlan:
         offload: see `alaya.offload`.
         rate: arithmetic a second that is expected.
         find_phases: the phases of another task.
+        inexact: the switches that make the result another one, in words.
     """
 
     stage: str
@@ -69,6 +71,7 @@ class StagePlan:
     offload: str
     rate: float
     find_phases: Callable[[Task], tuple[Phase, ...]]
+    inexact: tuple[str, ...] = ()
 
     @property
     def weights(self) -> int:
@@ -124,7 +127,8 @@ class StagePlan:
             f" {clock(self.seconds(phase))}"
             for phase in self.phases
         ]
-        return [first, *phases]
+        inexact = [f"  inexact: {', '.join(self.inexact)}"] if self.inexact else []
+        return [first, *inexact, *phases]
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as JSON values."""
@@ -146,6 +150,7 @@ class StagePlan:
             "offload": self.offload,
             "device_bytes": round(self.device_bytes),
             "machine_bytes": round(self.machine_bytes),
+            "inexact": list(self.inexact),
             "phases": phases,
             "lines": self.lines(),
         }
@@ -180,8 +185,10 @@ def plan_stage(
         dtype_bytes=4 if dtype == "fp32" else 2,
         codec_bytes=2 if device != "cpu" and not editing else 4,
         guided=getattr(settings, "cfg_scale", None) != 1,
+        guided_between=settings.switches.guided if isinstance(settings, EditSettings) else ALWAYS,
         new_words=isinstance(settings, EditSettings) and not published.knows_words(settings.texts, dtype),
         tiled=getattr(settings, "reference", False),
+        fp8=settings.fp8,
     )
     return StagePlan(
         "edit" if editing else "inverse",
@@ -194,6 +201,7 @@ def plan_stage(
         settings.offload,
         expected_rate(device, dtype),
         published.phases,
+        tuple(settings.inexact),
     )
 
 

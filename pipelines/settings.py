@@ -18,6 +18,8 @@ from alaya.errors import RequestError
 from alaya.files import check_name, safe_name
 from alaya.frames import check_num_frames, check_overlap
 from alaya.gbuffer import CHANNELS
+from alaya.lora_files import Wish
+from editing.switches import SOLVERS, Switches
 
 OUTPUTS = Path("outputs")
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv")
@@ -26,21 +28,23 @@ FrameRange = tuple[int, int | None]
 NOT_IDENTITY = frozenset(  # where and how, not what
     {"input", "output", "gbuffers", "device", "offload", "attention", "compile", "overwrite"}
 )
-WHERE_GIVEN = ("dtype", "rope_dtype", "reference")  # left alone, they are no part of a run
-LOADING = (
-    "dtype",
-    "rope_dtype",
-    "reference",
-    "offload",
-    "attention",
-    "compile",
-)  # asked of a model as it is loaded
+SWITCHES = {  # of an edit, and what `editing.switches.Switches` calls them
+    "scheduler": "solver",
+    "guidance_interval": "guided",
+    "first_block_cache": "keep",
+    "fp8": "fp8",
+}
+WHERE_GIVEN = ("dtype", "rope_dtype", "reference", "lora", "fast_scheduler", *SWITCHES)
+"""Left alone, they are no part of a run."""
+LOADING = (*WHERE_GIVEN, "offload", "attention", "compile")
+"""Asked of a model as it is loaded."""
 REFERENCE_FPS = Fraction(15)
 CHOICES = {
     "dtype": ("auto", *DTYPES),
     "rope_dtype": ("fp32", "bf16"),
     "offload": OFFLOADS,
     "attention": ("auto", *ATTENTION),
+    "scheduler": SOLVERS,
 }
 
 
@@ -50,6 +54,17 @@ def parse_frames(text: str) -> FrameRange:
     if match is None:
         raise RequestError(f"--frames takes A:B (frames A to B-1), got {text!r}; try 0:57")
     return int(match[1] or 0), int(match[2]) if match[2] else None
+
+
+def parse_interval(text: str) -> tuple[float, float]:
+    """`A:B`, two noise levels, as (lowest, highest); raises RequestError."""
+    lowest, colon, highest = text.partition(":")
+    try:
+        if colon:
+            return float(lowest), float(highest)
+    except ValueError:
+        pass
+    raise RequestError(f"--guidance-interval takes two noise levels A:B, got {text!r}; try 0.3:0.95")
 
 
 def check_range(frames: FrameRange | None, num_frames: int, name: str) -> tuple[int, int]:
@@ -108,6 +123,10 @@ def identity_of(settings: "InverseSettings | EditSettings") -> dict[str, Any]:
     given = given_options(settings)
     left_out = NOT_IDENTITY | {name for name in WHERE_GIVEN if name not in given}
     values = {key: value for key, value in asdict(settings).items() if key not in left_out}
+    if settings.lora:  # its content is in the weights' sha256, the name is for people
+        values["lora"] = [f"{path.name}:{scale:g}" for path, scale in settings.lora]
+    if settings.inexact:
+        values["inexact"] = settings.inexact
     return json.loads(json.dumps(values, default=str))
 
 
@@ -132,6 +151,7 @@ class CommonSettings:
     offload: str = "none"
     attention: str = "auto"
     compile: bool = False
+    fp8: bool = False
     overwrite: bool = False
 
     @property
@@ -148,6 +168,15 @@ class WordSettings(CommonSettings):
     negative_prompt: str | None = None
     cfg_scale: float | None = None
     reference: bool = False
+    scheduler: str = "euler"
+    guidance_interval: tuple[float, float] | None = None
+    first_block_cache: float = 0.0
+
+    @property
+    def switches(self) -> Switches:
+        """The editing model's inexact switches; raises RequestError."""
+        given = {name: getattr(self, name) for name in SWITCHES if getattr(self, name) is not None}
+        return Switches(**{SWITCHES[name]: value for name, value in given.items()})
 
 
 @dataclass(frozen=True)
@@ -160,6 +189,8 @@ class InverseSettings(CommonSettings):
     channels: tuple[str, ...] = CHANNELS
     format: str = "png"
     rope_dtype: str = "fp32"
+    fast_scheduler: bool = False
+    lora: tuple[Wish, ...] = ()
 
     def __post_init__(self) -> None:
         _check_common(self)
@@ -183,6 +214,12 @@ class InverseSettings(CommonSettings):
         """The run's folder: `output`, or outputs/<clip name>."""
         return self.output or OUTPUTS / clip_name(self.input)
 
+    @property
+    def inexact(self) -> list[str]:
+        """The switches that are on and make the result another one, in words."""
+        said = {"dpm-solver++": self.fast_scheduler, "fp8": self.fp8}
+        return [label for label, on in said.items() if on]
+
 
 def clip_name(path: Path) -> str:
     """The name a clip's run goes by: its file's stem, or its folder's name, made safe where it has to be."""
@@ -203,6 +240,7 @@ class EditSettings(WordSettings):
     output: Path | None = None
     model: str = "small"
     fps: Fraction | None = None
+    lora: tuple[Wish, ...] = ()
 
     def __post_init__(self) -> None:
         _check_common(self)
@@ -224,7 +262,12 @@ class EditSettings(WordSettings):
             raise RequestError(f"--cfg-scale must be 0 to 100, got {self.cfg_scale:g}")
         if self.reference and self.fps is None:
             object.__setattr__(self, "fps", REFERENCE_FPS)
-        _ = self.texts  # an unknown style is refused here
+        _ = self.texts, self.switches  # an unknown style is refused here, and a switch that means nothing
+
+    @property
+    def inexact(self) -> list[str]:
+        """The switches that are on and make the result another one, in words."""
+        return self.switches.labels
 
     @property
     def texts(self) -> tuple[str, str]:
@@ -244,7 +287,8 @@ class EditSettings(WordSettings):
 class RenderSettings(WordSettings):
     """Both stages: one inverse run, then one video for each style (or one for the prompt alone).
 
-    `inverse_env` and `editing_env` name the environments that the stages run in; None is this one.
+    `inverse_env` and `editing_env` name the environments that the stages run in; None is this one. The adapters
+    of `inverse_lora` and `editing_lora` are each for one stage's model.
     """
 
     input: Path
@@ -257,6 +301,9 @@ class RenderSettings(WordSettings):
     credit: str | None = None
     inverse_env: str | None = None
     editing_env: str | None = None
+    fast_scheduler: bool = False
+    inverse_lora: tuple[Wish, ...] = ()
+    editing_lora: tuple[Wish, ...] = ()
 
     def __post_init__(self) -> None:
         _ = self.inverse
@@ -269,13 +316,18 @@ class RenderSettings(WordSettings):
     @property
     def inverse(self) -> InverseSettings:
         """The first stage's settings."""
-        return self._pick(InverseSettings)
+        return self._pick(InverseSettings, lora=self.inverse_lora)
 
     @property
     def edits(self) -> tuple[EditSettings, ...]:
         """The second stage's settings, one a video; they find their clip in the first stage's folder."""
         unique = tuple(dict.fromkeys(self.styles))
-        common = {"model": self.editing_model, "output": None, "frames": None}
+        common = {
+            "model": self.editing_model,
+            "output": None,
+            "frames": None,
+            "lora": self.editing_lora,
+        }
         return tuple(self._pick(EditSettings, style=style, **common) for style in unique or (None,))
 
 
@@ -290,6 +342,9 @@ OPTION_NAMES = {
     "offload": "--offload",
     "attention": "--attention",
     "compile": "--compile",
+    "lora": "--lora",
+    "fast_scheduler": "--fast-scheduler",
+    **{name: f"--{name.replace('_', '-')}" for name in SWITCHES},
 }
 
 
@@ -303,8 +358,11 @@ def given_options(settings: CommonSettings) -> dict[str, Any]:
 
 
 def without_others(settings: Any, options: frozenset[str], others: frozenset[str]) -> Any:
-    """A stage's settings without what was asked of loading and only the other stage's model understands."""
-    theirs = {name for name in given_options(settings) if name in LOADING and name not in options}
+    """A stage's settings without what was asked of loading and only the other stage's model understands.
+
+    Adapters stay: they were given for one stage.
+    """
+    theirs = {name for name in given_options(settings) if name in LOADING and name not in options} - {"lora"}
     defaults = {each.name: each.default for each in fields(settings)}
     return replace(settings, **{name: defaults[name] for name in theirs & others})
 

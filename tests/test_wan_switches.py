@@ -13,7 +13,8 @@ from wan_samples import tiny_transformer
 from alaya.errors import RequestError
 from alaya.fp8 import Fp8Linear, to_fp8
 from editing import wan_sampler
-from editing.wan_switches import EXACT, Remainder, Switches, _unipc, apply_fp8, draw
+from editing.switches import EXACT, Switches
+from editing.wan_switches import Remainder, _unipc, apply_fp8, draw
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "switches.json"
@@ -146,10 +147,10 @@ def test_eight_bits():
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"solver": "heun"}, "solver must be one of euler, unipc, got 'heun'"),
-        ({"guided": (0.5, 0.2)}, "guided must be two noise levels"),
-        ({"guided": (-0.1, 1)}, "guided must be two noise levels"),
-        ({"keep": 1.0}, "keep must be a share"),
+        ({"solver": "heun"}, "--scheduler must be one of euler, unipc, got 'heun'"),
+        ({"guided": (0.5, 0.2)}, "--guidance-interval must be two noise levels"),
+        ({"guided": (-0.1, 1)}, "--guidance-interval must be two noise levels"),
+        ({"keep": 1.0}, "--first-block-cache must be a share"),
     ],
 )
 def test_switches_that_are_refused(values, said):

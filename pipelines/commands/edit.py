@@ -9,12 +9,14 @@ from pipelines.commands.options import (
     PATH,
     ListsOfWords,
     environment_option,
+    lora_option,
     model_options,
     parse_fps,
     pick_common,
     prompt_options,
     reference_option,
     run_options,
+    switch_options,
     window_options,
 )
 
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
 @window_options(81)
 @model_options
 @reference_option
+@switch_options
+@lora_option()
 @environment_option("editing")
 @run_options
 def command(as_json: bool, editing_env: str | None, **values: Any) -> None:

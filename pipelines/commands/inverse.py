@@ -8,6 +8,8 @@ import click
 from pipelines.commands.options import (
     PATH,
     environment_option,
+    fast_scheduler_option,
+    lora_option,
     model_options,
     pick_common,
     rope_option,
@@ -29,6 +31,8 @@ from pipelines.commands.options import (
 @window_options(57)
 @model_options
 @rope_option
+@fast_scheduler_option
+@lora_option()
 @environment_option("inverse")
 @click.option("--no-report", is_flag=True, help="Do not write report.html.")
 @click.option("--credit", help="A line for the report and its pictures, such as the clip's licence.")

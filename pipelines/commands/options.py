@@ -76,6 +76,9 @@ model_options = _together(
         "--attention", default="auto", help="Of a published network: auto, cudnn, flash, xformers or native."
     ),
     click.option("--compile", is_flag=True, help="Let torch compile a published network's blocks."),
+    click.option(
+        "--fp8", is_flag=True, help="Inexact: keep a published network's blocks in 8 bits, to save memory."
+    ),
 )
 
 rope_option = click.option(
@@ -88,6 +91,45 @@ reference_option = click.option(
     is_flag=True,
     help="As the published editing model's reference: tiles, 15 frames a second, values cut off and not rounded.",
 )
+
+fast_scheduler_option = click.option(
+    "--fast-scheduler",
+    is_flag=True,
+    help="Inexact: steps of second order (DPM-Solver++), for the published inverse renderer.",
+)
+switch_options = _together(
+    click.option(
+        "--scheduler",
+        default="euler",
+        help="euler, or inexact: unipc, of second order; for fewer --steps of the published editing model.",
+    ),
+    click.option(
+        "--guidance-interval",
+        metavar="A:B",
+        help="Inexact: guide only at noise levels from A to B, such as 0.3:0.95; of the published editing model.",
+    ),
+    click.option(
+        "--first-block-cache",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="Inexact: skip the blocks after the first while its change moves by less than this share, such as"
+        " 0.06; of the published editing model.",
+    ),
+)
+
+
+def lora_option(
+    flag: str = "--lora", *others: str, model: str = "published"
+) -> Callable[[Function], Function]:
+    """Adapters to merge into a model's network."""
+    return click.option(
+        flag,
+        *others,
+        multiple=True,
+        metavar="PATH[:SCALE]",
+        help=f"A LoRA for the {model} model, in diffusers' or PEFT's form, and how much of it; repeatable.",
+    )
 
 
 def environment_option(stage: str) -> Callable[[Function], Function]:
@@ -133,16 +175,22 @@ def prompt_options(function: Function) -> Function:
 
 
 def pick_common(values: dict[str, Any]) -> dict[str, Any]:
-    """Take out of a command's `values` what `window_options` and `model_options` gave: settings' fields."""
-    from pipelines.settings import parse_frames
+    """Take out of a command's `values` what several commands have, as settings' fields."""
+    from alaya.lora_files import parse_wish
+    from pipelines.settings import parse_frames, parse_interval
 
     taken = {
         name: values.pop(name)
         for name in (
             *("num_frames", "overlap", "height", "width", "num_steps", "seed"),
-            *("dtype", "offload", "attention", "compile"),
+            *("dtype", "offload", "attention", "compile", "fp8"),
         )
     }
+    for name in values.keys() & {"lora", "inverse_lora", "editing_lora"}:
+        taken[name] = tuple(parse_wish(text) for text in values.pop(name))
+    interval = values.pop("guidance_interval", None)
+    if interval is not None:
+        taken["guidance_interval"] = parse_interval(interval)
     frames, first, gpu = (values.pop(name) for name in ("frames", "first_frames", "gpu"))
     device = values.pop("device")
     if frames is not None and first is not None:

@@ -9,12 +9,15 @@ from pipelines.commands.options import (
     PATH,
     ListsOfWords,
     environment_option,
+    fast_scheduler_option,
+    lora_option,
     model_options,
     pick_common,
     prompt_options,
     reference_option,
     rope_option,
     run_options,
+    switch_options,
     window_options,
 )
 
@@ -40,6 +43,10 @@ from pipelines.commands.options import (
 @model_options
 @rope_option
 @reference_option
+@fast_scheduler_option
+@switch_options
+@lora_option("--inverse-lora", model="published inverse")
+@lora_option("--editing-lora", "--lora", model="published editing")
 @environment_option("inverse")
 @environment_option("editing")
 @click.option("--credit", help="A line for the report and its pictures, such as the clip's licence.")
