@@ -256,13 +256,15 @@ def _brightness(numbers: Numbers, indoor: bool) -> float:
 def _camera(rng: Rng, brightness: float) -> Numbers:
     """Exposure from dark to clipped around the key, then tone curve, white balance and grade."""
     tone = str(rng.choice(["standard", "aces", "film"], p=[0.62, 0.23, 0.15]))
-    grey = 0.2 * float(np.exp(rng.normal(0.0, 0.45)))
+    # mostly exposed for the light, so that brightness tells albedo; the rest is off, or follows the picture
+    settled = rng.random() < 0.75
+    grey = 0.2 * float(np.exp(rng.normal(0.0, 0.2 if settled else 0.75)))
     warmth, green = rng.normal(0, 0.08), rng.normal(0, 0.03)
     plain = rng.random() < 0.4  # as a path tracer writes it
     return {
         "tone": tone,
         "exposure": min(grey / brightness, 12.0),
-        "adapt": _between(rng, 0.3, 1.0),
+        "adapt": _between(rng, 0.0, 0.3) if settled else _between(rng, 0.3, 1.0),
         "tint": (1.0, 1.0, 1.0) if plain else (float(1 + warmth), float(1 + green), float(1 - warmth)),
         "gamma": 1.0 if plain else _between(rng, 0.8, 1.25),
         "contrast": 1.0 if plain else _between(rng, 0.85, 1.2),
