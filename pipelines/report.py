@@ -152,6 +152,8 @@ def _add_settings(shown: Shown, journal: Journal, info: Any) -> None:
         if entry is None or job == INVERSE_JOB:
             continue
         shown.settings[f"{job}: text"] = entry["settings"].get("text", "")
+        if entry["settings"].get("inexact"):
+            shown.settings[f"{job}: inexact"] = ", ".join(entry["settings"]["inexact"])
         if entry.get("looks"):
             shown.settings[f"{job}: recognised as"] = ", ".join(
                 f"{k} {v:.2f}" for k, v in entry["looks"].items()

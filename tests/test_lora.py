@@ -2,20 +2,23 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from cosmos_samples import GOLDEN as COSMOS
 from safetensors.torch import load_file, save_file
-from wan_samples import tiny_transformer
+from wan_samples import save_tiny, tiny_transformer
 
 from alaya.errors import RequestError, WeightsError, WeightsNotFoundError
 from alaya.lora import LowRankLinear, add_lora, attach_lora, lora_state, merge_loras
-from alaya.lora_files import METADATA_KEY, parse_wish, read_lora, with_loras, write_lora
+from alaya.lora_files import METADATA_KEY, check_lora, parse_wish, read_lora, with_loras, write_lora
 from editing.wan_keys import rename_transformer
 from editing.wan_load import load_transformer
 from inverse.cosmos_files import find_cosmos
 from inverse.cosmos_load import load_parts, network_part
+from pipelines import loading
+from pipelines.settings import EditSettings, InverseSettings
 
 WAN_TARGETS = ("attn1.to_q", "attn2.to_v", "attn1.to_out.0", "ffn.net.0.proj", "ffn.net.2")
 COSMOS_TARGETS = ("attn1.to_q", "attn1.to_k", "attn2.to_v", "attn2.to_out.0", "ff.net.0.proj")
@@ -173,6 +176,54 @@ def test_scales(model):
     assert read_lora(path)[name].scale == pytest.approx(6 / math.sqrt(RANK))
     rewritten(path, lambda key, value: (key, value))
     assert read_lora(path)[name].scale == 1  # nothing said: as the matrices are
+
+
+def test_the_door_knows_whose_an_adapter_is_by_headers_alone(model, tmp_path):
+    make, run, path = model
+    shapes = {name: tuple(value.shape) for name, value in make().state_dict().items()}
+    check_lora(path, shapes)
+    check_lora(path.parent, shapes)
+    other = (cosmos if run is wan_out else wan)()[0]
+    foreign = {name: tuple(value.shape) for name, value in other.state_dict().items()}
+    with pytest.raises(WeightsError, match="belongs to another model"):
+        check_lora(path, foreign)
+    narrow = {name: (*shape[:-1], shape[-1] + 1) for name, shape in shapes.items()}
+    with pytest.raises(WeightsError, match=r"is \(3, \d+\), the network's .* belongs to another model"):
+        check_lora(path, narrow)
+    empty = tmp_path / "empty.safetensors"
+    save_file({}, empty)
+    with pytest.raises(WeightsError, match="holds no LoRA"):
+        check_lora(empty, shapes)
+
+
+def test_jobs_check_an_adapter_and_run_with_another_identity(model, tmp_path):
+    _, run, path = model
+    if run is cosmos_out:
+        clip = tmp_path / "clip.mp4"
+        clip.touch()
+        loader, settings = loading.INVERSE, InverseSettings(clip, model=str(COSMOS), lora=((path, 0.5),))
+        foreign = "blocks.0.attn1.to_q"
+    else:
+        save_tiny(tmp_path / "model")
+        loader = loading.EDITING
+        settings = EditSettings(style="night", model=str(tmp_path / "model"), lora=((path, 0.5),))
+        foreign = "transformer_blocks.0.attn1.to_q"
+    loader.check(settings)
+    assert loader.weights(settings) == with_loras(loader.identify(settings.model), settings.lora)
+    plain = replace(settings, lora=())
+    assert loader.weights(plain) == loader.identify(settings.model) != loader.weights(settings)
+    one, other = (
+        loader.load(each.model, "cpu", **({"lora": each.lora} if each.lora else {}))
+        for each in (settings, plain)
+    )
+    assert (one.info.sha256, other.info.sha256) == (loader.weights(settings), loader.weights(plain))
+    name = "transformer" if run is wan_out else "net"
+    key = "blocks.0.attn1.to_q" if run is wan_out else "transformer_blocks.0.attn1.to_q"
+    weights = [getattr(each, name).get_submodule(key).weight for each in (one, other)]
+    assert not torch.equal(*weights)
+    save_file({f"{foreign}.lora_{half}.weight": torch.ones(2, 2) for half in "AB"}, path)
+    with pytest.raises(WeightsError, match=f"no linear layer {foreign}"):
+        loader.check(settings)
 
 
 def test_published_names_are_understood(tmp_path):

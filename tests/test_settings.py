@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from alaya.errors import FrameCountError, RequestError, StyleError
+from editing.switches import EXACT
 from pipelines.commands.options import parse_fps
 from pipelines.settings import (
     EditSettings,
@@ -17,6 +18,7 @@ from pipelines.settings import (
     clip_name,
     identity_of,
     parse_frames,
+    parse_interval,
     without_others,
 )
 
@@ -105,11 +107,41 @@ def test_output_must_not_be_a_file(clip, tmp_path):
         ({"cfg_scale": -1.0}, RequestError, "--cfg-scale must be 0 to 100"),
         ({"gbuffers": Path("nowhere")}, RequestError, "nowhere is not a folder"),
         ({"num_frames": 80}, FrameCountError, "try 73 or 81"),
+        ({"scheduler": "heun"}, RequestError, "--scheduler must be one of euler, unipc"),
+        ({"guidance_interval": (0.9, 0.2)}, RequestError, "--guidance-interval must be two noise levels"),
+        ({"first_block_cache": 1.5}, RequestError, "--first-block-cache must be a share"),
     ],
 )
 def test_edit_refusals(changes, kind, words):
     with pytest.raises(kind, match=words):
         EditSettings(**{"style": "night", **changes})
+
+
+def test_inexact_switches_are_off_and_part_of_a_run_only_when_on(clip):
+    exact = EditSettings(style="night")
+    assert (exact.switches, exact.inexact) == (EXACT, [])
+    assert not {"scheduler", "fp8", "inexact", "lora"} & set(identity_of(exact))
+    on = replace(exact, scheduler="unipc", guidance_interval=(0.3, 0.95), first_block_cache=0.06, fp8=True)
+    assert identity_of(on)["inexact"] == ["unipc", "guided 0.3-0.95", "keep 0.06", "fp8"]
+    assert identity_of(on)["guidance_interval"] == [0.3, 0.95]
+    fast = InverseSettings(clip, fast_scheduler=True)
+    assert identity_of(fast)["inexact"] == ["dpm-solver++"]
+    assert parse_interval("0.3:0.95") == (0.3, 0.95)
+    for text in ("0.3", "a:b", "0.3:", ""):
+        with pytest.raises(RequestError, match="--guidance-interval takes two noise levels A:B"):
+            parse_interval(text)
+
+
+def test_adapters_go_to_the_stage_they_were_given_for(clip):
+    wishes = (Path("snow") / "a.safetensors", 0.8), (Path("b"), 1.0)
+    both = RenderSettings(clip, ("night",), inverse_lora=wishes[1:], editing_lora=wishes)
+    assert both.inverse.lora == wishes[1:]
+    assert both.edits[0].lora == wishes
+    assert identity_of(both.edits[0])["lora"] == ["a.safetensors:0.8", "b:1"]
+    small = frozenset({"num_steps"})
+    kept = without_others(both.edits[0], small, small | {"lora", "fp8"})
+    with pytest.raises(RequestError, match="--lora was given, the model 'small' cannot use it"):
+        check_options(kept, small)
 
 
 def test_a_prompt_alone_is_the_full_text_and_a_style_alone_its_words():

@@ -3,18 +3,25 @@
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from gbuffer_samples import make_gbuffer
 from torch import nn
-from wan_samples import tiny_transformer
+from wan_samples import save_tiny, tiny_transformer
 
 from alaya.errors import RequestError
 from alaya.fp8 import Fp8Linear, to_fp8
 from editing import wan_sampler
+from editing.models import load_editor
 from editing.switches import EXACT, Switches
 from editing.wan_switches import Remainder, _unipc, apply_fp8, draw
+from pipelines import loading
+from pipelines.memory_plan import plan_stage
+from pipelines.settings import EditSettings
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "switches.json"
@@ -184,3 +191,41 @@ def test_the_measured_errors_are_there():
     assert ways["unipc 25 steps"]["error"] < ways["unipc 15 steps"]["error"]
     assert ways["keep 0.06"]["blocks"] > ways["keep 0.1"]["blocks"]
     assert ways["guided 0.5-1"]["blocks"] < 1
+
+
+def test_the_loaded_model_draws_by_its_switches(tmp_path):
+    folder, gbuffer = save_tiny(tmp_path), make_gbuffer(9, 32, 48, seed=4)
+    ways = {
+        "exact": {},
+        "unipc": {"scheduler": "unipc"},
+        "guided": {"guidance_interval": (0.5, 0.95)},
+        "keep": {"first_block_cache": 0.3},
+        "fp8": {"fp8": True},
+    }
+    drawn = {}
+    for name, asked in ways.items():
+        editor = loading.EDITING.load(str(folder), "cpu", **asked)
+        drawn[name] = editor.predict(gbuffer, editor.encode_text("snow"), num_steps=4)
+    plain = load_editor(folder, "cpu")
+    again = plain.predict(gbuffer, plain.encode_text("snow"), num_steps=4)
+    assert np.array_equal(drawn["exact"], again)
+    assert all(not np.array_equal(drawn[name], again) for name in ways if name != "exact")
+
+
+def test_the_plan_says_what_is_inexact_and_what_it_saves(tmp_path):
+    outline = loading.EDITING.outline(str(save_tiny(tmp_path)))
+    settings = EditSettings(style="night", model="large", device="cpu", num_steps=10)
+    exact, fast = (
+        plan_stage(each, outline.published, (32, 48), 9)
+        for each in (settings, replace(settings, fp8=True, guidance_interval=(0.5, 0.95)))
+    )
+    assert "  inexact: guided 0.5-0.95, fp8" in fast.lines()
+    assert not any("inexact" in line for line in exact.lines())
+    network = [next(phase for phase in plan.phases if phase.network == "network") for plan in (exact, fast)]
+    assert network[1].flops < network[0].flops
+    net = tiny_transformer()
+    sizes = []
+    for switches in (EXACT, Switches(fp8=True)):
+        apply_fp8(net, switches)
+        sizes.append(sum(value.nbytes for value in net.state_dict().values()))
+    assert network[0].weights - network[1].weights == sizes[0] - sizes[1]
