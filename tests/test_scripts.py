@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from training.card import with_metrics
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -108,3 +110,21 @@ def test_missing_results_are_said_and_filling_twice_changes_nothing(tables, tmp_
 def test_a_table_without_markers_is_refused(tables, tmp_path):
     with pytest.raises(SystemExit, match="markers of the table main-job once"):
         tables.fill("no markers here", tmp_path)
+
+
+def test_the_cards_of_the_bundled_weights_tell_their_own_figures(monkeypatch):
+    cards = load("card_metrics", monkeypatch)
+    for folder, names in cards.CARDS.items():
+        for path, text in cards.fresh(folder, names).items():
+            assert path.read_text() == text, f"{path} is out of date; run scripts/card_metrics.py"
+        metrics = json.loads((folder / "card.json").read_text())["metrics"]
+        assert metrics["heldout"]["clips"] >= 100
+        assert len(metrics) == len(names)
+
+
+def test_figures_of_other_weights_do_not_get_into_a_card():
+    card = {"name": "a", "sha256": "1", "metrics": {"old": {}}}
+    own = {"set": "heldout", "sha256": "1", "clips": 3, "metrics": {"psnr": {"mean": 2.0, "median": 1.0}}}
+    other = {"set": "foreign", "sha256": "2", "clips": 3, "metrics": {"psnr": {"mean": 9.0}}}
+    assert with_metrics(card, [own, other])["metrics"] == {"heldout": {"clips": 3, "psnr": 2.0}}
+    assert with_metrics(card, [other])["metrics"] == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 TITLE = {
@@ -33,8 +34,39 @@ def read_me(card: dict[str, Any]) -> str:
             f"| {number} | `{leg['command']}` | {leg['steps']} | {leg['clips']} | {leg['seconds'] / 60:.0f} |"
             f" {leg['device']} |"
         )
-    lines += ["", "Accuracy: the tables in the project's README, from `benchmarks/results/`.", ""]
+    lines += ["", *_accuracy(card.get("metrics", {})), ""]
     return "\n".join(lines)
+
+
+def with_metrics(card: dict[str, Any], results: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The card with the measured figures of its very weights; results of other weights are left out.
+
+    Args:
+        card: a checkpoint's card.
+        results: evaluation results (`alaya eval`), each of one set.
+    """
+    metrics = {
+        result["set"]: {"clips": result["clips"]}
+        | {name: entry["mean"] for name, entry in result["metrics"].items()}
+        for result in results
+        if result["sha256"] == card["sha256"]
+    }
+    return {key: value for key, value in card.items() if key != "metrics"} | {"metrics": metrics}
+
+
+def _accuracy(metrics: dict[str, dict[str, Any]]) -> list[str]:
+    """The measured figures as a table of the sets, or that there are none."""
+    if not metrics:
+        return ["Accuracy: not yet measured; `alaya eval` does it."]
+    names = list(dict.fromkeys(name for figures in metrics.values() for name in figures))
+    lines = ["## How good it is", "", "Means over the clips of each set, by `alaya eval`:", ""]
+    lines += [f"| | {' | '.join(metrics)} |", "|---|" + "---:|" * len(metrics)]
+    for name in names:
+        cells = [
+            f"{figures[name]:.4g}" if figures.get(name) is not None else "-" for figures in metrics.values()
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
 
 
 def _weights(card: dict[str, Any]) -> str:
