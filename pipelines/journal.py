@@ -1,10 +1,10 @@
 """What a run's folder remembers: an append-only, fsync'd journal of settings, windows, files and what is complete.
 
 One JSON object a line in `.alaya/journal.jsonl`. Each names its `job` ("inverse", or an edit's video) and an
-`event`: `started` (settings), `shrunk` (windows cut smaller from one on), `output` and `part` (a file with size and
-sha256; parts are working files that the finished job removes), `window` (all files of that window are on the disk),
-`resumed` (so many windows are kept) or `finished` (settings). A line that a crash cut short is ignored. Clock
-times live here and nowhere else.
+`event`: `started` (settings), `shrunk` (windows cut smaller from one on), `tiled` (the autoencoder in tiles from a
+window on), `output` and `part` (a file with size and sha256; parts are working files that the finished job removes),
+`window` (all files of that window are on the disk), `resumed` (so many windows are kept) or `finished` (settings). A
+line that a crash cut short is ignored. Clock times live here and nowhere else.
 """
 
 import json
@@ -30,6 +30,7 @@ class Run:
 
     started: Entry = field(default_factory=dict)
     shrunk: list[Entry] = field(default_factory=list)
+    tiled: int | None = None
     windows: list[Entry] = field(default_factory=list)
     files: dict[str, Entry] = field(default_factory=dict)
     finished: Entry | None = None
@@ -46,6 +47,8 @@ class Run:
             self.__init__(entry)
         elif event == "shrunk":
             self.shrunk.append(entry)
+        elif event == "tiled":
+            self.tiled = int(entry["window"])
         elif event in ("output", "part"):
             self.files[str(entry.get("path"))] = entry
         elif event == "window" and entry.get("index") == len(self.windows):

@@ -27,6 +27,7 @@ class Ledger:
         done: windows that are whole on the disk.
         first: the window to run first: `done`, or earlier ones whose sums are needed and were lost.
         carry: what windows before `first` left.
+        tiled: the window from which on a full memory led the model to tiles, which change the pictures.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Ledger:
         self.journal, self.job, self.identity = journal, job, identity
         self.windows, self.done, self.first = windows, 0, 0
         self.carry: Carry | None = None
+        self.tiled: int | None = None
         self.room = journal.room(job)
         self._overlap = overlap
         self._past: list[dict[str, Any]] = []
@@ -68,6 +70,7 @@ class Ledger:
         for entry in run.shrunk:
             if entry["window"] < len(self.windows):
                 self.windows = recut(self.windows, entry["window"], entry["num_frames"], self._overlap)
+        self.tiled = run.tiled
         self.done = next(
             (i for i, entry in enumerate(run.windows) if not self._is_whole(i, entry, run)), len(run.windows)
         )
@@ -117,6 +120,19 @@ class Ledger:
             ) from error
         self.windows = recut(self.windows, index, num_frames, self._overlap)
         self.journal.note(self.job, "shrunk", window=index, num_frames=num_frames)
+
+    def bring_tiles(self, index: int, model: Any) -> bool:
+        """Have the model work in tiles where the interrupted run did; True if it did not do so already."""
+        if self.tiled is None or index < self.tiled or model.eased_into_tiles:
+            return False
+        model.use_tiles()
+        return True
+
+    def note_tiles(self, index: int, model: Any) -> None:
+        """Note the first window that was drawn in tiles for want of memory."""
+        if getattr(model, "eased_into_tiles", False) and (self.tiled is None or index < self.tiled):
+            self.tiled = index
+            self.journal.note(self.job, "tiled", window=index)
 
     def seal(
         self,

@@ -77,7 +77,10 @@ def run_windows(
             ledger.compare(key)
             index += 1
             continue
+        if ledger.bring_tiles(index, task.model):
+            progress.note(f"from frame {window.start} on the autoencoder works in tiles, as it did before")
         values = _predict(task, clip, window, progress)
+        ledger.note_tiles(index, task.model)
         if isinstance(values, Exception):
             ledger.shrink(index, values)
             progress.warn(

@@ -8,7 +8,7 @@ import os
 
 import numpy as np
 import pytest
-from fakes import FakeEditor, FakeInverse, fake_loader
+from fakes import FakeEditor, FakeInverse, bigger, fake_loader
 from test_jobs import Heard, make_clip
 
 from alaya.clip import open_clip
@@ -18,6 +18,7 @@ from pipelines import resume, windows
 from pipelines.edit_job import run_edits
 from pipelines.inverse_job import run_inverse
 from pipelines.journal import INVERSE_JOB, Journal
+from pipelines.ladder import Easing
 from pipelines.settings import EditSettings, InverseSettings
 
 
@@ -208,6 +209,47 @@ def test_out_of_memory_cuts_smaller_windows_and_a_resume_keeps_them(tmp_path, cl
     assert {length for _, length, _ in after.calls} == {9}
     assert [entry["num_frames"] for entry in Journal(settings.folder).run(INVERSE_JOB).shrunk] == [9]
     assert open_clip(settings.folder).info.complete
+
+
+class Tiling(Wobbly):
+    """Goes to tiles when the memory is full, which shows in what it draws."""
+
+    eased_into_tiles = False
+
+    def ease(self):
+        if self.eased_into_tiles:
+            return None
+        self.use_tiles()
+        return "tiles"
+
+    def use_tiles(self):
+        self.eased_into_tiles = True
+
+    def predict(self, rgb, **options):
+        result = super().predict(rgb, **options)
+        result.roughness[:] *= (0.9 if self.eased_into_tiles else 1) - 0.01 * (options["first_frame"] % 24)
+        return result
+
+    def restore(self, coarse, rgb):
+        fine = super().restore(coarse, rgb)
+        fine.roughness[:] = bigger(coarse.roughness, *rgb.shape[1:3])
+        return fine
+
+
+def test_a_resume_keeps_the_tiles_that_a_full_memory_led_to(tmp_path, clip):
+    whole, cut = (InverseSettings(clip, output=tmp_path / name) for name in ("whole", "cut"))
+    inverse(whole, Easing(Tiling({2: MemoryError()}), Heard()))
+    with pytest.raises(Killed):
+        inverse(cut, Easing(Tiling({2: MemoryError(), 4: Killed()}), Heard()))
+    assert Journal(cut.folder).run(INVERSE_JOB).tiled == 1
+    heard = Heard()
+    inverse(cut, Easing(Tiling(), heard), progress=heard)
+    assert any("from frame 16 on the autoencoder works in tiles" in note for note in heard.notes)
+    assert tree(cut.folder) == tree(whole.folder)
+    plain = InverseSettings(clip, output=tmp_path / "plain")
+    inverse(plain, Easing(Tiling(), Heard()))
+    assert Journal(plain.folder).run(INVERSE_JOB).tiled is None
+    assert tree(plain.folder) != tree(whole.folder)
 
 
 def test_out_of_memory_to_the_end_is_one_line_and_keeps_what_is_done(tmp_path, clip):
