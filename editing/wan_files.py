@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ FOLDERS = (NAME, "editing-1.3b")
 VAE_PATTERNS = ("Wan2.1_VAE.pth", "Wan2.1_VAE.safetensors")
 TEXT_PATTERNS = ("models_t5*.pth", "models_t5*.safetensors")
 TOKENIZER_PLACES = ("google/umt5-xxl", "tokenizer")
+TOKENIZER_FILES = ("tokenizer.json", "spiece.model")
+"""Either is enough."""
 MARK = "patch_embedding.weight"
 """A tensor that every published editing network has."""
 
@@ -70,6 +73,36 @@ def find_wan(name: str) -> WanFiles | None:
         return _files_in(Path(name))
     needs = "model.safetensors, Wan2.1_VAE.pth, models_t5_umt5-xxl-enc-bf16.pth and google/umt5-xxl"
     return find_published(NAME, FOLDERS, _files_in, needs)
+
+
+def describe_tokenizer(files: WanFiles) -> str:
+    """One line on the text encoder's tokenizer: whether it is there, and what works without it.
+
+    Raises:
+        WeightsError: its folder holds no tokenizer, or a damaged one.
+    """
+    if files.tokenizer is None:
+        known = len(list(files.words.glob("*.safetensors")))
+        return (
+            f"{files.folder}: no tokenizer {TOKENIZER_PLACES[0]}, so that only the {known} texts that were read before"
+            f" can be used; `alaya weights fetch {NAME}` brings it"
+        )
+    found = [name for name in TOKENIZER_FILES if (files.tokenizer / name).is_file()]
+    if not found:
+        raise WeightsError(f"{files.tokenizer}: no {' or '.join(TOKENIZER_FILES)}; fetch it again")
+    for name in found:
+        _check_tokenizer(files.tokenizer / name)
+    return f"{files.tokenizer}: the text encoder's tokenizer ({', '.join(found)})"
+
+
+def _check_tokenizer(path: Path) -> None:
+    """Raise WeightsError if a tokenizer's file was cut off."""
+    try:
+        data = path.read_bytes()
+        if not data or (path.suffix == ".json" and "model" not in json.loads(data)):
+            raise ValueError("it is empty or holds no vocabulary")
+    except (OSError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{path}: not a tokenizer ({error}); fetch it again") from error
 
 
 def _files_in(folder: Path) -> WanFiles | None:

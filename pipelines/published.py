@@ -51,6 +51,11 @@ class Published:
         return find_cosmos(place)
 
     @property
+    def origin(self) -> str:
+        """The repositories it comes from."""
+        return " + ".join(source.repository for source in self.sources)
+
+    @property
     def present(self) -> bool:
         """Whether all of it is where checkpoints are looked for."""
         try:

@@ -172,12 +172,14 @@ def test_settings_are_words_that_mean_the_same_settings(video, tmp_path, monkeyp
     clip = InverseSettings(
         video, tmp_path / "o", model="m", num_frames=9, overlap=2, channels=("depth",), format="exr", height=32,
         width=48, frames=(1, None), num_steps=2, seed=3, device="cpu", dtype="bf16", rope_dtype="bf16",
-        offload="model", attention="native", compile=True, overwrite=True,
+        offload="model", attention="native", compile=True, overwrite=True, fast_scheduler=True,
+        lora=((tmp_path / "a", 0.5), (tmp_path / "b:c", 1.0)),
     )  # fmt: skip
     CliRunner().invoke(inverse.command, [*arguments(clip), "--no-report"], catch_exceptions=False)
     video_of = EditSettings(
         gbuffers=tmp_path, style="night", prompt="a -- b", negative_prompt="fog", output=tmp_path / "x.mp4",
         cfg_scale=2.5, fps=Fraction(30000, 1001), reference=True, frames=(0, 9), offload="group",
+        scheduler="unipc", guidance_interval=(0.3, 0.95), first_block_cache=0.06, fp8=True,
     )  # fmt: skip
     CliRunner().invoke(edit.command, arguments(video_of), catch_exceptions=False)
     assert got == [clip, video_of]

@@ -74,8 +74,14 @@ def test_the_list_says_what_is_here(monkeypatch, tmp_path):
     (line,) = [line for line in lines if line.startswith("wan-1.3b")]
     assert line.endswith("not here; alaya weights fetch wan-1.3b")
     assert "18 GB" in line
+    assert "Brian9999/stylerenderer + Wan-AI/Wan2.1-T2V-1.3B" in line
+    gone = CliRunner().invoke(command, ["check", "wan-1.3b"]).exception
+    assert "`alaya weights fetch wan-1.3b` brings it" in str(gone)
     shutil.copytree(GOLDEN, tmp_path / "wan-1.3b")
     lines = CliRunner().invoke(command, ["list"]).output.splitlines()
     (line,) = [line for line in lines if line.startswith("wan-1.3b")]
     assert line.endswith("here")
     assert "fetch" not in line
+    checked = CliRunner().invoke(command, ["check", "wan-1.3b"]).output.splitlines()
+    assert checked[0].startswith(f"{tmp_path / 'wan-1.3b'}")
+    assert checked[-1].startswith(f"{tmp_path / 'wan-1.3b'}: no tokenizer")

@@ -56,8 +56,16 @@ def test_convert_writes_a_folder_that_is_checked_file_by_file(folder, tmp_path):
         "transformer",
         "vae",
     ]
-    for place, count in ((target, 3), (folder, 4)):
+    for place, count in ((target, 4), (folder, 5)):
         done = run("check", place)
         assert done.exit_code == 0, done.output
         assert len(done.output.splitlines()) == count
+    assert "no tokenizer google/umt5-xxl, so that only the 0 texts that were read before" in done.output
+    tokenizer = folder / "google" / "umt5-xxl"
+    tokenizer.mkdir(parents=True)
+    assert "no tokenizer.json or spiece.model" in str(run("check", folder).exception)
+    (tokenizer / "tokenizer.json").write_text('{"model": {}}')
+    assert f"{tokenizer}: the text encoder's tokenizer (tokenizer.json)" in run("check", folder).output
+    (tokenizer / "tokenizer.json").write_text('{"model": ')
+    assert "tokenizer.json: not a tokenizer" in str(run("check", folder).exception)
     assert "Wan2.1_VAE.pth: looks like the Wan 2.1 video autoencoder, but differs" in done.output

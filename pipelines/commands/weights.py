@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from alaya.errors import AlayaError
+from alaya.errors import AlayaError, WeightsNotFoundError
 from pipelines.commands.options import traceback_option
 
 stage_option = click.option(
@@ -20,18 +20,22 @@ def command() -> None:
 @command.command("list")
 @traceback_option
 def list_command() -> None:
-    """Print every checkpoint that is known: name, stage, size, licence, place."""
+    """Print every checkpoint that is known: name, stage, size, licence, where from, and where it lies."""
     from alaya.weights import list_weights
     from pipelines.published import PUBLISHED
 
     for entry in list_weights():
         size = f"{entry.bytes / 2**20:.1f} MiB" if entry.bytes else "-"
         place = entry.path or "not here"
-        click.echo(f"{entry.name:<12} {entry.stage:<8} {size:>10}  {entry.licence:<18} {place}")
+        click.echo(
+            f"{entry.name:<12} {entry.stage:<8} {size:>10}  {entry.licence:<18} {'embedded':<60} {place}"
+        )
     for entry in PUBLISHED:
         size = f"{entry.bytes / 10**9:.0f} GB"
         place = "here" if entry.present else f"not here; alaya weights fetch {entry.name}"
-        click.echo(f"{entry.name:<12} {entry.stage:<8} {size:>10}  {entry.licence:<18} {place}")
+        click.echo(
+            f"{entry.name:<12} {entry.stage:<8} {size:>10}  {entry.licence:<18} {entry.origin:<60} {place}"
+        )
 
 
 @command.command("fetch")
@@ -63,16 +67,19 @@ def check_command(name: str, stage: str | None) -> None:
     """Check a checkpoint, a name or a path: header, names, shapes, sha256.
 
     A file is held against the published layouts (7B inverse renderer, 96-channel editing network and its
-    16-channel base, UMT5 text encoder, Wan autoencoder) without reading its tensors.
+    16-channel base, UMT5 text encoder, Wan autoencoder) without reading its tensors. The text encoder's tokenizer
+    is looked for beside them.
     """
     from alaya.layout_check import check_weights, weight_files
     from alaya.weights import STAGES
 
-    path = Path(name)
+    path = _published_folder(name) or Path(name)
     holds_stages = any((path / each / "card.json").is_file() for each in STAGES)
     is_one = path.is_file() or (not holds_stages and bool(weight_files(path)))
     for found in [path] if is_one else _find(name, stage):
         click.echo(check_weights(found))
+    if path.is_dir():
+        _tell_tokenizer(path)
 
 
 @command.command("verify")
@@ -113,6 +120,30 @@ def convert_command(source: str, target: Path, dtype: str) -> None:
     else:
         from inverse.cosmos_convert import convert
     click.echo(convert(source, target, {"bf16": "BF16", "fp32": "F32"}[dtype]))
+
+
+def _tell_tokenizer(folder: Path) -> None:
+    """Print a line on the tokenizer beside the published editing model's files, if a folder holds those."""
+    from editing.wan_files import describe_tokenizer, find_wan
+
+    try:
+        files = find_wan(str(folder))
+    except WeightsNotFoundError as error:  # a part is missing, whose files were fine
+        click.echo(str(error))
+        return
+    if files is not None:
+        click.echo(describe_tokenizer(files))
+
+
+def _published_folder(name: str) -> Path | None:
+    """Where a published checkpoint of that name lies; None if it is no published one's name."""
+    from pipelines.published import PUBLISHED
+
+    for entry in PUBLISHED:
+        if entry.name == name:
+            files = entry.find(name)
+            return getattr(files, "folder", None) or files.network.parent
+    return None
 
 
 def _is_editing(folder: Path) -> bool:
