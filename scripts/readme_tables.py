@@ -67,6 +67,43 @@ def worlds(result: Result) -> str:
     )
 
 
+PUBLISHED_RUNS = {"cpu medium": "one CPU core, a quarter as wide", "cuda full": "CUDA, full size"}
+
+
+def published(result: Result) -> str:
+    """Return the table of the published networks' speed; what was not measured says so."""
+    header = ["network", "tokens", "diffusers, s", "its best flags, s", "DiffSynth, s", "ours, s", "gain"]
+    rows = []
+    for key, where in PUBLISHED_RUNS.items():
+        for model in ("editing", "inverse"):
+            measured = result["runs"].get(key, {}).get("models", {}).get(model, {}).get("networks", [])
+            rows += [[f"{model}, {where}", *_side_by_side(network)] for network in measured]
+            if not measured:
+                rows.append([f"{model}, {where}", "-", *[MISSING] * 5])
+    note = (
+        "Seconds of a guided step (editing) and of one pass (inverse) with the same random weights; the gain is the"
+        " median over rounds against the fastest public way."
+    )
+    return f"{table(header, rows)}\n\n{note}"
+
+
+def _side_by_side(network: Result) -> list[str]:
+    """The cells of one network: the fastest of every library, and ours against the fastest of all others."""
+    ways = {way["name"]: way for way in network["ways"]}
+    names = {
+        "diffusers": [name for name in ways if name == "diffusers"],
+        "best": [name for name in ways if name.startswith("diffusers")],
+        "DiffSynth": [name for name in ways if name.startswith("DiffSynth")],
+        "ours": [name for name in ways if name.startswith("ours")],
+    }
+    fastest = {
+        kind: min((ways[name]["seconds"] for name in found), default=None) for kind, found in names.items()
+    }
+    others = [way["times_ours"] for name, way in ways.items() if not name.startswith("ours")]
+    mine = min(ways[name]["times_ours"] for name in names["ours"])
+    return [str(network["tokens"]), *map(figure, fastest.values()), f"{min(others) / mine:.2f}x"]
+
+
 def accuracy(result: Result) -> str:
     """Return the table of an evaluation: each metric's mean and median beside the best trivial baseline."""
     baselines: dict[str, dict[str, object]] = result.get("baselines", {})
