@@ -21,6 +21,7 @@ COMMANDS = (
     "inverse",
     "edit",
     "render",
+    "batch",
     "export",
     "styles",
     "weights",

@@ -86,6 +86,13 @@ def run_render(
     return Rendered(folder, tuple(videos), report)
 
 
+def divide(
+    settings: RenderSettings, inverse: Loader, editing: Loader
+) -> tuple[InverseSettings, tuple[EditSettings, ...]]:
+    """The settings of both stages as `run_render` uses them, or RequestError; nothing is loaded."""
+    return _divided(settings, inverse, editing)
+
+
 def _divided(
     settings: RenderSettings, first: Loader, second: Loader
 ) -> tuple[InverseSettings, tuple[EditSettings, ...]]:

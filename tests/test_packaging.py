@@ -116,7 +116,7 @@ def undeclared(folder, names):
         ("editing", ("editing",)),
         ("worlds", ("worlds",)),
         ("training", ("train",)),
-        ("pipelines", ("inverse",)),
+        ("pipelines", ("inverse", "ray")),
         ("scripts", ("train", "worlds")),
         ("tests", ("dev", "train", "worlds", "inverse", "editing")),
     ],
