@@ -12,9 +12,10 @@ from alaya.errors import AlayaError, RequestError
 from alaya.weights import read_card
 from editing.models import load_editor
 from inverse.models import load_inverse
-from training.loop import Run, rates
+from training.loop import Run
 from training.recipe import Phase, Recipe, read_recipe
 from training.run import train
+from training.schedule import rates
 from training.tasks import disturb, draw_noisy, make_task, pack_batch
 
 HEIGHT, WIDTH = 16, 32

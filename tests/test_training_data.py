@@ -1,6 +1,7 @@
 """Training samples: mirrored and cropped with their normals and motion, seeded, the same from any process."""
 
 import time
+from dataclasses import replace
 
 import fake_stage
 import numpy as np
@@ -10,10 +11,14 @@ import torch
 from alaya.errors import RequestError
 from training.data import Augment, View, WorldsDataset, cut_gbuffer, draw_view, load_steps, resized
 from training.foreign import read_eval_clips
+from training.recipe import Phase, Recipe
+from training.tasks import Samples
 from worlds.dataset import DatasetReader
 from worlds.make import make_dataset
 
 SIZE = (24, 32)
+SMALL = Phase("small", 3, 32, 24, num_frames=1, batch=2)
+LARGE = Phase("large", 1, 64, 48, num_frames=3, batch=1, whole_share=1.0)
 CLEAN = Augment.none()
 
 
@@ -152,22 +157,28 @@ def test_views_stay_inside_and_keep_proportions():
     assert (square.height, square.width) == (144, 144)
 
 
+def samples_of(folder, seed=5):
+    return Samples(Recipe("inverse", "x", "tiny", seed, (str(folder),), str(folder), ()), "inverse")
+
+
 def test_same_seed_same_batch_in_any_process(folder):
-    data = WorldsDataset([folder], "inverse", SIZE, seed=5)
-    plan = steps_of_two
-    direct = list(load_steps(data, plan, 0, 4))
-    resumed = list(load_steps(data, plan, 2, 4))
-    spawned = list(load_steps(data, plan, 0, 4, num_workers=1))
-    for key in direct[0]:
-        assert torch.equal(direct[2][key], resumed[0][key])
-        assert all(torch.equal(a[key], b[key]) for a, b in zip(direct, spawned, strict=True))
-    assert direct[3]["rgb"].shape[1] == 3
-    other = WorldsDataset([folder], "inverse", SIZE, seed=6).batch(0, 2, 1)
-    assert not torch.equal(other["rgb"], direct[0]["rgb"])
-
-
-def steps_of_two(step):
-    return 2, 1 if step < 3 else 3
+    asked = [(0, SMALL), (1, SMALL), (2, SMALL), (3, LARGE)]
+    direct = list(load_steps(samples_of(folder).batch, asked))
+    resumed = list(load_steps(samples_of(folder).batch, asked[2:]))
+    state = torch.get_rng_state()
+    refused = (4, replace(SMALL, num_frames=6))
+    working = load_steps(samples_of(folder).batch, iter([*asked, refused]), num_workers=1)
+    spawned = [next(working) for _ in asked]
+    with pytest.raises(RequestError, match=r"^6 frames were asked for, the clips have 5; [a-z ]+$"):
+        next(working)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert [loaded[:2] for loaded in direct] == [loaded[:2] for loaded in spawned] == asked
+    for key in direct[0][2]:
+        assert torch.equal(direct[2][2][key], resumed[0][2][key])
+        assert all(torch.equal(a[2][key], b[2][key]) for a, b in zip(direct, spawned, strict=True))
+    assert direct[0][2]["rgb"].shape == (2, 1, 3, 24, 32)
+    assert direct[3][2]["rgb"].shape == (1, 3, 3, 48, 64)
+    assert not torch.equal(samples_of(folder, seed=6).batch(0, SMALL)["rgb"], direct[0][2]["rgb"])
 
 
 def test_single_frames_and_clips_train_together(folder, tmp_path):

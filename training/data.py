@@ -1,6 +1,7 @@
 """Training samples from worlds datasets: memory-mapped clips, cropped, mirrored and degraded, as tensors."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,15 +14,20 @@ from einops import rearrange
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from alaya.errors import RequestError
+from alaya.errors import AlayaError, RequestError
 from training.degrade import degrade
+from training.recipe import Phase
 from worlds.codes import decode_albedo, decode_depth, decode_normal, decode_unit
 from worlds.dataset import DatasetReader
 
 Task = Literal["inverse", "editing"]
 Batch = dict[str, Tensor]
-Plan = Callable[[int], tuple[int, int]]
-"""step -> (batch size, num_frames)"""
+Asked = tuple[int, Phase]
+"""A batch's number, which decides its samples, and the phase that decides their size."""
+Loaded = tuple[int, Phase, Batch]
+Draw = Callable[[int, Phase], Batch]
+PREPARED = 2
+"""Batches that each worker process has ready ahead."""
 
 
 @dataclass(frozen=True)
@@ -206,33 +212,57 @@ def resized(frames: Tensor, size: tuple[int, int], nearest: bool = False) -> Ten
 
 
 class Steps(Dataset):
-    """The batches of a training run, one item a step; DataLoader may draw them in worker processes."""
+    """The batches of a training run; DataLoader may draw them in worker processes."""
 
-    def __init__(self, data: WorldsDataset, plan: Plan) -> None:
-        self.data, self.plan = data, plan
+    def __init__(self, draw: Draw) -> None:
+        self.draw = draw
 
-    def __getitem__(self, step: int) -> Batch:
-        """Give the batch of a step."""
-        return self.data.batch(step, *self.plan(step))
+    def __getitem__(self, asked: Asked) -> Batch | AlayaError:
+        """Give the batch asked for; what a person can mend goes back as a value, DataLoader would wrap it."""
+        try:
+            return self.draw(*asked)
+        except AlayaError as error:
+            return error
 
 
-def load_steps(
-    data: WorldsDataset, plan: Plan, start: int, stop: int, num_workers: int = 0
-) -> Iterator[Batch]:
-    """Give the batches of steps [start, stop) in order, whatever the number of worker processes.
+def load_steps(draw: Draw, asked: Iterable[Asked], num_workers: int = 0) -> Generator[Loaded, None, None]:
+    """Give the batches asked for in order, the same ones whatever the number of worker processes.
 
-    A resumed run passes the step it stopped at and gets what an uninterrupted one would have got.
+    With workers, `asked` is read ahead by a few batches a worker; without, batch by batch.
+
+    Args:
+        draw: draws a batch; picklable where there are workers.
+        asked: what to draw, (number, phase) each.
+        num_workers: processes; 0 draws in this one.
+
+    Yields:
+        (number, phase, batch); closing the iterator ends the workers.
     """
+    if not num_workers:
+        for number, phase in asked:
+            yield number, phase, draw(number, phase)
+        return
+    under_way: deque[Asked] = deque()
+
+    def noted() -> Iterator[Asked]:
+        for one in asked:
+            under_way.append(one)
+            yield one
+
     loader = DataLoader(
-        Steps(data, plan),
+        Steps(draw),
         batch_size=None,
-        sampler=range(start, stop),
+        sampler=noted(),
         num_workers=num_workers,
-        multiprocessing_context="spawn" if num_workers else None,
-        prefetch_factor=4 if num_workers else None,
+        multiprocessing_context="spawn",
+        prefetch_factor=PREPARED,
         pin_memory=torch.cuda.is_available(),
+        generator=torch.Generator(),  # the run's own numbers stay as they are without workers
     )
-    return iter(loader)
+    for batch in loader:
+        if isinstance(batch, AlayaError):
+            raise batch
+        yield (*under_way.popleft(), batch)
 
 
 def _sized(reader: DatasetReader) -> tuple[int, int]:

@@ -7,8 +7,8 @@ import math
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,14 @@ from accelerate import Accelerator
 from PIL import Image
 from torch import Tensor, nn
 
-from alaya.errors import AlayaError
+from alaya.errors import AlayaError, RequestError
 from alaya.files import atomic_write
+from training.data import Asked, Loaded, load_steps
 from training.ema import Ema
 from training.optimizer import make_optimizer
 from training.parallel import Shared
-from training.recipe import Phase, Recipe
+from training.recipe import Recipe
+from training.schedule import BySteps, ByTime, Progress, Schedule
 from training.tasks import Task
 
 LOG_EVERY = 20
@@ -31,37 +33,17 @@ MAX_GRAD_NORM = 1.0
 Report = Callable[[dict[str, Any]], None]
 
 
-@dataclass
-class Progress:
-    """Where a run stands; saved with it."""
-
-    step: int = 0
-    seconds: float = 0.0
-
-    def state_dict(self) -> dict[str, float]:
-        """For the saved state."""
-        return dict(vars(self))
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """From the saved state."""
-        self.step, self.seconds = int(state["step"]), float(state["seconds"])
-
-
-def rates(phase: Phase, step: int) -> tuple[float, float]:
-    """(AdamW's, Muon's) learning rate at a step of a phase: warm-up, plateau, linear fall."""
-    warm = min(1.0, (step + 1) / max(1, phase.warmup))
-    done = step / phase.steps
-    fall = 1.0
-    if done > phase.decay_from:
-        fall = 1 - (1 - phase.end) * (done - phase.decay_from) / (1 - phase.decay_from)
-    return phase.lr * warm * fall, phase.muon_lr * warm * fall
-
-
 class Run:
     """A training run in a folder: log.jsonl, sheets/, state/ (for resuming)."""
 
     def __init__(
-        self, recipe: Recipe, task: Task, folder: Path, tracker: str | None = None, before: int = 0
+        self,
+        recipe: Recipe,
+        task: Task,
+        folder: Path,
+        tracker: str | None = None,
+        before: int = 0,
+        seconds: float | None = None,
     ) -> None:
         """Prepare the network, its optimiser and its average.
 
@@ -71,6 +53,7 @@ class Run:
             folder: where log, sheets and state go; made if missing.
             tracker: "wandb" or "tensorboard".
             before: steps of earlier legs: a later leg draws on where they stopped, it sees no batch twice.
+            seconds: what the phases share by the clock; None takes the recipe's steps.
         """
         self.recipe, self.task, self.folder, self.before = recipe, task, folder, before
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,6 +70,7 @@ class Run:
         self.shared = Shared(self.accelerator, self.plain_net, recipe)
         self.ema = Ema(self.plain_net, recipe.ema)
         self.progress = Progress()
+        self.schedule, self.phase = self._make_schedule(seconds), recipe.phases[0].name
         self.accelerator.register_for_checkpointing(self.ema, self.progress)
 
     @property
@@ -129,18 +113,19 @@ class Run:
             stop_after: seconds after which to save and stop.
 
         Returns:
-            Whether the recipe's last step was reached.
+            Whether the last step was reached.
         """
         began, window = time.perf_counter(), deque[dict[str, float]](maxlen=LOG_EVERY)
         before = self.progress.seconds
         self.net.train()
-        while self.progress.step < self.recipe.steps:
-            window.append(self._step())
-            self.progress.seconds = before + time.perf_counter() - began
-            self._after_step(window, report)
-            if stop_after is not None and time.perf_counter() - began > stop_after:
-                self.save()
-                return False
+        with closing(self._batches()) as batches:
+            while not self.schedule.over():
+                window.append(self._step(batches))
+                self.progress.seconds = before + time.perf_counter() - began
+                self._after_step(window, report)
+                if stop_after is not None and time.perf_counter() - began > stop_after:
+                    self.save()
+                    return False
         self.save()
         self._draw()
         return True
@@ -149,16 +134,38 @@ class Run:
         """The averaged weights, of all that is trained; whole on the first process where several share them."""
         return self.shared.gathered(self.net, self.ema.state)
 
-    def _step(self) -> dict[str, float]:
+    def _make_schedule(self, seconds: float | None) -> Schedule:
+        if seconds is None:
+            return BySteps(self.recipe, self.progress)
+        if self.accelerator.num_processes > 1:
+            raise RequestError(
+                f"recipe {self.recipe.name}: by_time is for one process, there are"
+                f" {self.accelerator.num_processes}, whose clocks differ; leave by_time or --minutes out"
+            )
+        return ByTime(self.recipe, self.progress, seconds)
+
+    def _batches(self) -> Generator[Loaded, None, None]:
+        """The run's batches from where it stands, each with its number and phase; close it to end its workers."""
+        workers = self.recipe.workers
+        return load_steps(self.task.data.batch if workers else self.task.batch, self._asked(), workers)
+
+    def _asked(self) -> Iterator[Asked]:
         step = self.progress.step
-        phase, inside = self.recipe.at(step)
-        for group, rate in zip(self.optimizer.param_groups, reversed(rates(phase, inside)), strict=True):
-            group["lr"] = rate
+        while (phase := self.schedule.phase(step)) is not None:
+            for part in range(self.recipe.accumulate):
+                yield self.shared.number((self.before + step) * self.recipe.accumulate + part), phase
+            step += 1
+
+    def _step(self, batches: Iterator[Loaded]) -> dict[str, float]:
         total: dict[str, float] = {}
         for part in range(self.recipe.accumulate):
-            draw = self.shared.number((self.before + step) * self.recipe.accumulate + part)
-            batch = self.task.batch(draw, phase)
-            batch = {key: value.to(self.accelerator.device) for key, value in batch.items()}
+            draw, phase, batch = next(batches)
+            if part == 0:
+                self.phase = phase.name
+                self._set_rates(self.schedule.rates(phase))
+            batch = {
+                key: value.to(self.accelerator.device, non_blocking=True) for key, value in batch.items()
+            }
             with self.accelerator.accumulate(self.net), self.accelerator.autocast():
                 loss, parts = self.task.loss(self.net, batch, draw, phase)
                 self._backward(loss)
@@ -167,6 +174,10 @@ class Run:
         self.ema.update(self.plain_net)
         self.progress.step += 1
         return total
+
+    def _set_rates(self, rates: tuple[float, float]) -> None:
+        for group, rate in zip(self.optimizer.param_groups, reversed(rates), strict=True):
+            group["lr"] = rate
 
     def _backward(self, loss: Tensor) -> None:
         if not bool(torch.isfinite(loss)):
@@ -195,10 +206,9 @@ class Run:
 
     def _after_step(self, window: deque[dict[str, float]], report: Report) -> None:
         step = self.progress.step
-        if step % LOG_EVERY == 0 or step == self.recipe.steps:
-            phase = self.recipe.at(step - 1)[0]
+        if step % LOG_EVERY == 0 or self.schedule.over():
             means = {key: round(float(np.mean([entry[key] for entry in window])), 5) for key in window[0]}
-            event = {"step": step, "phase": phase.name, "seconds": round(self.progress.seconds, 1), **means}
+            event = {"step": step, "phase": self.phase, "seconds": round(self.progress.seconds, 1), **means}
             self.accelerator.log(means, step=step)
             if self.shared.first:
                 with (self.folder / "log.jsonl").open("a") as log:

@@ -10,7 +10,8 @@ from typing import Any
 
 from alaya.errors import RequestError
 
-TASKS = ("inverse", "editing", "cosmos", "wan")
+EMBEDDED, PUBLISHED = ("inverse", "editing"), ("cosmos", "wan")
+TASKS = EMBEDDED + PUBLISHED
 """The embedded networks, and fine-tuning the published ones."""
 PRECISIONS = ("no", "bf16")
 
@@ -32,6 +33,7 @@ class Phase:
         warmup: steps.
         noisy_share: share of steps that start from a noisy target, for more than one sampling step.
         whole_share: share of clips seen whole instead of cropped.
+        share: parts of the time that the phase takes in a run by the clock.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Phase:
     warmup: int = 50
     noisy_share: float = 0.1
     whole_share: float = 0.5
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,9 @@ class Recipe:
         accumulate: batches a step.
         precision: "no" or "bf16" (autocast).
         save_every, preview_every: steps.
+        workers: processes that prepare batches ahead, for a GPU; 0 prepares each when it is needed. The samples
+            are the same.
+        by_time: `--minutes` is what the phases share by the clock, instead of an early stop: rates fall in time.
         model: the published model that fine-tuning starts from, a name or a folder.
         rank: of a LoRA's pairs.
         alpha: the pairs are scaled by alpha / rank; as the rank when 0.
@@ -83,6 +89,8 @@ class Recipe:
     precision: str = "no"
     save_every: int = 200
     preview_every: int = 500
+    workers: int = 0
+    by_time: bool = False
     model: str = ""
     rank: int = 0
     alpha: float = 0.0
@@ -147,8 +155,10 @@ def _build(kind: type, table: Any, where: str) -> Any:
 def _fits(value: Any, annotation: str) -> bool:
     if annotation == "tuple[str, ...]":
         return isinstance(value, tuple) and all(isinstance(part, str) for part in value)
+    if annotation == "bool" or isinstance(value, bool):
+        return annotation == "bool" and isinstance(value, bool)
     allowed = {"int": (int,), "float": (int, float), "str": (str,)}.get(annotation, (tuple,))
-    return isinstance(value, allowed) and not isinstance(value, bool)
+    return isinstance(value, allowed)
 
 
 def _check(recipe: Recipe, path: Path) -> None:
@@ -168,6 +178,10 @@ def _check(recipe: Recipe, path: Path) -> None:
         raise RequestError(f"{path}: two phases have the same name")
     if recipe.rank < 0 or not 0 <= recipe.alpha < math.inf:
         raise RequestError(f"{path}: rank and alpha must be at least 0, got {recipe.rank}, {recipe.alpha}")
+    if recipe.workers < 0 or (recipe.workers and recipe.task not in EMBEDDED):
+        raise RequestError(
+            f"{path}: workers must be at least 0, and 0 for {', '.join(PUBLISHED)}, got {recipe.workers}"
+        )
     for phase in recipe.phases:
         _check_phase(phase, f"{path}: phase {phase.name}")
 
@@ -180,6 +194,8 @@ def _check_phase(phase: Phase, where: str) -> None:
         raise RequestError(
             f"{where}: width and height must be multiples of 8, got {phase.width}x{phase.height}"
         )
+    if not 0 < phase.share < math.inf:
+        raise RequestError(f"{where}: share must be above 0, got {phase.share}")
     for key in ("lr", "muon_lr", "warmup"):
         if not 0 <= getattr(phase, key) < math.inf:
             raise RequestError(f"{where}: {key} must be at least 0, got {getattr(phase, key)}")

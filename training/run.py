@@ -38,7 +38,7 @@ def train(
         phases: names of the phases to run, all when empty.
         init: checkpoint folder whose weights the run starts from; instead of a published model, a tuned one.
         resume: continue the run in `out`.
-        minutes: stop (resumable) after so long.
+        minutes: stop (resumable) after so long; for a recipe `by_time`, how long the whole run takes.
         threads: of torch on the CPU.
         tracker: "wandb" or "tensorboard".
         report: called with every log line.
@@ -62,17 +62,18 @@ def train(
     else:
         task = make_task(recipe)
         began = load_into(task.net, init) if init else {}
-    run = Run(recipe, task, out, tracker, before=sum(leg["steps"] for leg in began.get("legs", [])))
+    seconds = None if minutes is None else minutes * 60
+    before = sum(leg["steps"] for leg in began.get("legs", []))
+    run = Run(recipe, task, out, tracker, before, seconds if recipe.by_time else None)
     if resume and not run.resume():
         raise RequestError(f"{out} has no saved state to resume from; leave --resume out to start")
     try:
-        finished = run.train(report, None if minutes is None else minutes * 60)
+        finished = run.train(report, None if recipe.by_time else seconds)
     finally:
         run.accelerator.end_training()
     folder = out / "checkpoint"
-    card = make_card(
-        recipe, task.describe(), began, run, command_line(recipe_path, out, phases, init, threads)
-    )
+    command = command_line(recipe_path, out, phases, init, threads, minutes if recipe.by_time else None)
+    card = make_card(recipe, task.describe(), began, run, command)
     weights = run.averaged()
     if run.shared.first:
         getattr(task, "save", save_checkpoint)(folder, weights, card)
@@ -81,13 +82,19 @@ def train(
 
 
 def command_line(
-    recipe: Path, out: Path, phases: tuple[str, ...], init: Path | None, threads: int | None
+    recipe: Path,
+    out: Path,
+    phases: tuple[str, ...],
+    init: Path | None,
+    threads: int | None,
+    minutes: float | None = None,
 ) -> str:
-    """The command a person types for this leg."""
+    """The command a person types for this leg; `minutes` where they decide more than the stop."""
     words = ["alaya", "train", str(recipe), "--out", str(out)]
     words += [word for phase in phases for word in ("--phase", phase)]
     words += ["--init", str(init)] if init else []
     words += ["--threads", str(threads)] if threads else []
+    words += ["--minutes", f"{minutes:g}"] if minutes is not None else []
     return shlex.join(words)
 
 
@@ -99,7 +106,7 @@ def make_card(
         "command": command,
         "steps": run.progress.step,
         "seconds": round(run.progress.seconds),
-        "phases": [asdict(phase) for phase in recipe.phases],
+        "phases": [asdict(phase) for phase in run.schedule.phases()],
         "seed": recipe.seed,
         "clips": len(run.task.data.data),
         "device": str(run.accelerator.device),
