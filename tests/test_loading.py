@@ -1,12 +1,14 @@
 """A job's model is checked, planned for and only then loaded; one that was kept is not loaded again."""
 
 import pytest
+from click.testing import CliRunner
 
 from alaya.cost import Phase
 from alaya.errors import RequestError, WeightsNotFoundError
 from alaya.frames import plan_windows
 from alaya.model_info import ModelInfo, Outline, Published
 from pipelines import loading, memory_plan
+from pipelines.cli import cli
 from pipelines.loading import Loader
 from pipelines.memory_plan import Memory, informed
 from pipelines.plan import make_plan
@@ -61,6 +63,31 @@ def test_embedded_models_refuse_what_only_published_ones_know():
     settings = EditSettings(style="night", dtype="bf16", device="cpu")
     with pytest.raises(RequestError, match=r"--dtype was given, the model 'small' cannot use it"):
         loading.EDITING.check(settings)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("render", "--style", "night", "--inverse-lora", "a"),
+            "--lora was given, the model 'small' cannot use it",
+        ),
+        (
+            ("render", "--style", "night", "--fast-scheduler"),
+            "--fast-scheduler was given, the model 'small' cannot use it",
+        ),
+        (("render", "--style", "night", "--editing-lora", "snow:0.5"), "--lora was given, the model 'small'"),
+        (("render", "--style", "night", "--scheduler", "unipc"), "--scheduler was given, the model 'small'"),
+        (("render", "--style", "night", "--fp8"), "--fp8 was given, the model 'small' cannot use it"),
+        (("render", "--style", "night", "--guidance-interval", "0.9"), "takes two noise levels A:B"),
+        (("render", "--style", "night", "--lora", "a:nan"), "--lora a:nan: the scale must be a number"),
+    ],
+)
+def test_on_the_command_line_too(tmp_path, words, message):
+    (tmp_path / "clip.mp4").touch()
+    said = CliRunner().invoke(cli, [*words, "--input", str(tmp_path / "clip.mp4")])
+    assert said.exit_code == 2
+    assert message in " ".join(said.stderr.split())
 
 
 def test_a_plan_is_said_and_what_does_not_fit_is_not_loaded(loader, loaded, monkeypatch):
