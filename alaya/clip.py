@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,14 +40,14 @@ def open_clip(
     """
     folder = Path(folder)
     info_path = folder / INFO_NAME
-    own = ClipInfo.load(info_path) if info_path.is_file() else None
+    own = ClipInfo.load(info_path) if os.path.isfile(info_path) else None
     if own is not None and not own.complete and not allow_incomplete:
         raise ClipError(
             f"{folder}: not complete (writing was interrupted); run the command that makes it again"
         )
     layout = find_layout(folder, own.format if own else None)
     camera_path = camera or folder / CAMERA_NAME
-    turns = CameraPath.load(camera_path) if camera or camera_path.is_file() else None
+    turns = CameraPath.load(camera_path) if camera or os.path.isfile(camera_path) else None
     info = own or foreign_info(layout, normal_space or stated_space(layout, turns is not None))
     counts = {name: count for name, count in layout.counts().items() if name in info.channels}
     if own is not None and own.complete:

@@ -9,14 +9,27 @@ AlayaError                    1   something failed
 ├── WeightsError              1   a checkpoint that is not what it should be
 └── FolderBusyError          75   another process is at work in the folder
 
-A message is one line of three parts: what was asked, what is true, what to do.
+A message is one line of three parts: what was asked, what is true, what to do. Names out of files and
+command lines stand in it, so what would break the line or steer a terminal is written as its escape.
 """
+
+MAX_MESSAGE = 4000  # lists of wrong keys are long; what an attacker writes is longer
 
 
 class AlayaError(Exception):
     """Root of everything the command reports in one line instead of a traceback."""
 
     exit_code: int = 1
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if len(text) > MAX_MESSAGE:
+            text = f"{text[: MAX_MESSAGE // 2]} ... {text[-MAX_MESSAGE // 2 :]}"
+        return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def _visible(letter: str) -> str:
+    return letter if letter.isprintable() else ascii(letter)[1:-1]
 
 
 class RequestError(AlayaError):

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from alaya.errors import ClipError, RequestError
+from alaya.png16 import check_png
 from alaya.video_decode import check_pixels
 from alaya.video_info import DEFAULT_FPS, VideoInfo
 
@@ -80,7 +81,10 @@ def read_images(info: VideoInfo, start: int, stop: int, tolerate: int) -> Iterat
 
 def read_image(path: Path) -> np.ndarray:
     """One image, upright, alpha dropped: (H, W, 3) uint8, or uint16 for 16-bit PNG, sRGB."""
-    if _png_depth(path) == 16:
+    depth = _png_depth(path)
+    if depth:
+        check_png(path.read_bytes(), path)  # no decoder looks at every checksum, nor for the end
+    if depth == 16:
         return _read_deep_png(path)
     try:
         with Image.open(path) as image:

@@ -1,5 +1,6 @@
 """Finding out how a folder stores a G-buffer clip: our own layouts, AlayaRenderer's, and foreign names."""
 
+import os
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +19,7 @@ def find_layout(folder: Path, prefer: str | None = None) -> Layout:
 
     Raises ClipError if nothing is found, or if what is found is ambiguous.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise ClipError(f"{folder}: no such folder; give the folder of a G-buffer clip")
     finders = {"png": _find_pictures, "exr": _find_exr, "mp4": _find_videos}
     order = [prefer] if prefer else list(finders)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ _PREFIXES = ("base_model.model.", "diffusion_model.", PREFIX)
 _KEY = re.compile(
     r"(?P<module>.+?)\.(?:lora_(?P<new>A|B)(?:\.default)?|lora(?:_|\.)(?P<old>down|up))\.weight"
 )
+# PEFT takes any regular expression; one with repetition can be made to run for ever.
+_PLAIN_PATTERN = re.compile(r"[\w.\-\\^$]{1,256}")
+MAX_ALPHA = 1e6
 _UP = ("B", "up")
 
 Wish = tuple[Path, float]
@@ -63,9 +67,9 @@ def parse_wish(text: str) -> Wish:
 
 def find_lora(path: Path) -> Path:
     """The adapter's file: `path` itself, or what a folder holds."""
-    places = [path / name for name in FILE_NAMES] if path.is_dir() else [path]
+    places = [path / name for name in FILE_NAMES] if os.path.isdir(path) else [path]
     for place in places:
-        if place.is_file():
+        if os.path.isfile(place):
             return place
     looked = ", ".join(map(str, places))
     raise WeightsNotFoundError(
@@ -195,8 +199,14 @@ def _settings(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
         return {}
     try:
         settings = {key.removeprefix(PREFIX): value for key, value in json.loads(text).items()}
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{path}: its settings are not readable ({error})") from error
+    patterns = settings.get("alpha_pattern") or {}
+    alphas = [settings.get("lora_alpha", 1), *(patterns.values() if isinstance(patterns, dict) else [None])]
+    if not all(type(alpha) in (int, float) and abs(alpha) < MAX_ALPHA for alpha in alphas):
+        raise WeightsError(f"{path}: its settings name an alpha that is no number")
+    if odd := [pattern for pattern in patterns if not _PLAIN_PATTERN.fullmatch(pattern)]:
+        raise WeightsError(f"{path}: alpha_pattern {odd[0][:60]!r} is not the name of a module")
     if settings.get("use_dora"):
         raise WeightsError(f"{path}: is a DoRA, which is not read; only plain LoRA is")
     return settings

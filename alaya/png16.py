@@ -23,7 +23,9 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6
 COLOUR_CHANNELS = {GRAY: 1, RGB: 3, PALETTE: 1, GRAY_ALPHA: 2, RGBA: 4}
 FILTER_UP = 2
+_METHODS = ([0, 0, 0], [0, 0, 1])  # of packing, filtering and interlacing; there are no others
 MAX_SIDE = 16384
+MAX_PIXELS = 1 << 26  # beyond 8K
 MAX_FILE_BYTES = 1 << 31
 
 
@@ -106,11 +108,13 @@ def check_png(data: bytes, path: Path) -> PngHead:
 def _read_head(kind: bytes, data: bytes, path: Path) -> PngHead:
     if kind != b"IHDR" or len(data) != 13:
         raise ClipError(f"{path}: PNG does not begin with its header")
-    width, height, bit_depth, colour_type = struct.unpack(">IIBB", data[:10])
-    if colour_type not in COLOUR_CHANNELS or bit_depth not in (1, 2, 4, 8, 16):
+    width, height, bit_depth, colour_type, *methods = struct.unpack(">IIBBBBB", data)
+    if colour_type not in COLOUR_CHANNELS or bit_depth not in (1, 2, 4, 8, 16) or methods not in _METHODS:
         raise ClipError(f"{path}: PNG of unknown kind (colour type {colour_type}, {bit_depth} bits)")
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise ClipError(f"{path}: PNG of {width}x{height} pixels, at most {MAX_SIDE} a side are read")
+    if width * height > MAX_PIXELS:
+        raise ClipError(f"{path}: PNG of {width}x{height}, at most {MAX_PIXELS} pixels are read")
     return PngHead(width, height, bit_depth, colour_type)
 
 
@@ -134,8 +138,8 @@ def _decode_png16(data: bytes, head: PngHead, path: Path) -> np.ndarray:
 def _decode_8bit(data: bytes, path: Path) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data)) as image:
-            if max(image.size) > MAX_SIDE:
-                raise ClipError(f"{path}: {image.size[0]}x{image.size[1]} pixels, at most {MAX_SIDE} a side")
+            if max(image.size) > MAX_SIDE or image.size[0] * image.size[1] > MAX_PIXELS:
+                raise ClipError(f"{path}: {image.size[0]}x{image.size[1]} pixels is too large to be read")
             gray = image.mode in ("1", "L", "LA")
             picture = np.asarray(image.convert("L" if gray else "RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -9,6 +9,7 @@ import pickletools
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any
 
 from alaya.errors import WeightsError
@@ -16,6 +17,10 @@ from alaya.errors import WeightsError
 MAX_PICKLE = 16 * 2**20
 MAX_NODES = 200_000
 MAX_DEPTH = 64
+MAX_OPCODES = 1_000_000
+MAX_DIMS = 32
+MAX_NAME = 1024
+MAX_WORDS = 200
 
 DTYPES = {
     "DoubleStorage": ("F64", 8),
@@ -41,6 +46,7 @@ _OPCODES = {
     "LONG_BINGET", "BINPUT", "LONG_BINPUT", "MEMOIZE",
 }
 # fmt: on
+_NAMES = {ord(opcode.code): opcode.name for opcode in pickletools.opcodes}
 
 
 @dataclass(frozen=True)
@@ -83,12 +89,19 @@ class Node:
 def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> TensorRecord:
     key, dtype, itemsize, numel = storage
     sizes = (offset, numel, *shape, *stride)
+    if len(shape) > MAX_DIMS:
+        raise ValueError(f"a tensor of {len(shape)} dimensions")
     if len(shape) != len(stride) or any(type(size) is not int or not 0 <= size < 2**48 for size in sizes):
-        raise ValueError(f"a tensor of shape {shape!r} and stride {stride!r}")
+        raise ValueError("a tensor of impossible shape, stride or place")
     record = TensorRecord(key, dtype, itemsize, numel, offset, tuple(shape), tuple(stride))
     if record.end > numel or math.prod(record.shape) > numel:
         raise ValueError(f"a tensor of shape {record.shape} in a storage of {numel} elements")
     return record
+
+
+def _ordered() -> OrderedDict[Any, Any]:
+    """Always made empty; its items follow, and are checked, one by one."""
+    return OrderedDict()
 
 
 def _first(value: Any, *_: Any) -> Any:
@@ -96,7 +109,7 @@ def _first(value: Any, *_: Any) -> Any:
 
 
 _ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
-    ("collections", "OrderedDict"): OrderedDict,
+    ("collections", "OrderedDict"): _ordered,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_parameter"): _first,
     ("_io", "BytesIO"): Node,
@@ -113,12 +126,72 @@ _ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
 }
 
 
-class _Reader(pickle.Unpickler):
-    """An unpickler that knows tensors, containers and, in TorchScript archives, inert objects; nothing else."""
+class _Opcodes(dict[int, Callable[[Any], None]]):
+    """What to do for each allowed opcode; refuses the others, and a pickle that goes on without end."""
+
+    def __init__(self) -> None:
+        known = pickle._Unpickler.dispatch
+        super().__init__({code: known[code] for code, name in _NAMES.items() if name in _OPCODES})
+        self._count = 0
+
+    def __getitem__(self, code: int) -> Callable[[Any], None]:
+        self._count += 1
+        if self._count > MAX_OPCODES:
+            raise ValueError(f"it goes on beyond {MAX_OPCODES} opcodes")
+        if code not in self:
+            raise ValueError(f"it uses the pickle opcode {_NAMES.get(code, code)}, which no weights need")
+        return super().__getitem__(code)
+
+
+class _Reader(pickle._Unpickler):
+    """An unpickler that knows tensors, containers and, in TorchScript archives, inert objects; nothing else.
+
+    It is Python's own slow one, so that what is put into a table and what is changed can be checked: the fast
+    one would hash a key that holds itself a million times over, and set attributes on our own functions.
+    """
+
+    stack: list[Any]
+    memo: dict[int, Any]
+    read: Callable[[int], bytes]
 
     def __init__(self, data: bytes, scripted: bool) -> None:
         super().__init__(io.BytesIO(data))
-        self.scripted = scripted
+        self.scripted, self._size = scripted, len(data)
+        self.dispatch = _Opcodes()  # pyright: ignore[reportAttributeAccessIssue]
+        for code, check in (
+            (pickle.SETITEM, self._check_item),
+            (pickle.SETITEMS, self._check_items),
+            (pickle.DICT, self._check_items),
+            (pickle.BUILD, self._check_build),
+        ):
+            self.dispatch[code[0]] = _checked(check, self.dispatch[code[0]])
+
+        self.dispatch[pickle.LONG_BINPUT[0]] = lambda reader: reader.put(4)
+        self.dispatch[pickle.FRAME[0]] = lambda reader: reader.number(8)  # frames only help reading ahead
+
+    def number(self, size: int) -> int:
+        """An unsigned argument of an opcode, which counts something of this pickle."""
+        value = int.from_bytes(self.read(size), "little")
+        if value > self._size:
+            raise ValueError("its frames or memo numbers are out of range")
+        return value
+
+    def put(self, size: int) -> None:
+        """Remember the topmost value under a number."""
+        self.memo[self.number(size)] = self.stack[-1]
+
+    def _check_item(self) -> None:
+        _check_key(self.stack[-2])
+
+    def _check_items(self) -> None:
+        for key in self.stack[::2]:
+            _check_key(key)
+
+    def _check_build(self) -> None:
+        if not isinstance(self.stack[-2], Node | OrderedDict):
+            raise ValueError("it changes what is no object of its own")
+        if isinstance(self.stack[-2], OrderedDict):
+            self.stack[-1] = None  # notes of torch on versions of modules
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name in DTYPES:
@@ -136,6 +209,19 @@ class _Reader(pickle.Unpickler):
         return key, dtype, itemsize, numel
 
 
+def _checked(check: Callable[[], None], act: Callable[[Any], None]) -> Callable[[Any], None]:
+    def checked_act(reader: Any) -> None:
+        check()
+        act(reader)
+
+    return checked_act
+
+
+def _check_key(key: Any) -> None:
+    if type(key) not in (str, int, float, bool, NoneType):
+        raise ValueError(f"it has a key that is a {type(key).__name__}")
+
+
 def read_pickle(data: bytes, where: str, *, scripted: bool = False) -> dict[str, TensorRecord]:
     """The tensors in a torch pickle by dotted name, as records; no code of the file runs.
 
@@ -150,24 +236,15 @@ def read_pickle(data: bytes, where: str, *, scripted: bool = False) -> dict[str,
     if len(data) > MAX_PICKLE:
         raise WeightsError(f"{where}: a table of {len(data)} bytes, at most {MAX_PICKLE} are read")
     try:
-        _check_opcodes(data)
         root = _Reader(data, scripted).load()
         found: dict[str, TensorRecord] = {}
         _collect(root, "", found, [0], 0)
     except (
         pickle.UnpicklingError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OverflowError
     ) as error:  # fmt: skip
-        raise WeightsError(f"{where}: not a file of tensors ({error}); get the file again") from error
+        words = " ".join(str(error).split())[:MAX_WORDS]
+        raise WeightsError(f"{where}: not a file of tensors ({words}); get the file again") from error
     return found
-
-
-def _check_opcodes(data: bytes) -> None:
-    """Refuse opcodes that weights do not need, and memo numbers that would only fill the memory."""
-    for opcode, argument, _ in pickletools.genops(data):
-        if opcode.name not in _OPCODES:
-            raise ValueError(f"it uses the pickle opcode {opcode.name}, which no weights need")
-        if opcode.name in ("BINPUT", "LONG_BINPUT") and int(argument or 0) > len(data):
-            raise ValueError("its memo numbers are out of range")
 
 
 def _collect(value: Any, name: str, found: dict[str, TensorRecord], count: list[int], depth: int) -> None:
@@ -175,6 +252,8 @@ def _collect(value: Any, name: str, found: dict[str, TensorRecord], count: list[
     count[0] += 1
     if count[0] > MAX_NODES or depth > MAX_DEPTH:
         raise ValueError("it nests its values without end")
+    if len(name) > MAX_NAME:
+        raise ValueError(f"a name of over {MAX_NAME} characters")
     if isinstance(value, TensorRecord):
         found[name] = value
     elif isinstance(value, Node | dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -42,11 +43,11 @@ def parse_object(text: str, where: str) -> dict[str, Any]:
 
 
 def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    doubled = sorted({key for key in keys if keys.count(key) > 1}) if len(set(keys)) < len(keys) else []
-    if doubled:
-        raise ValueError(f"key {doubled[0]!r} appears twice")
-    return dict(pairs)
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        counted = Counter(key for key, _ in pairs)
+        raise ValueError(f"key {min(key for key in counted if counted[key] > 1)[:60]!r} appears twice")
+    return data
 
 
 def _no_constant(name: str) -> float:
@@ -68,7 +69,9 @@ def check_keys(data: Mapping[str, Any], required: Iterable[str], optional: Itera
     if missing:
         raise ClipError(f"{where}: key {missing[0]!r} is missing")
     if unknown:
-        raise ClipError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(required + optional)}")
+        raise ClipError(
+            f"{where}: unknown key {unknown[0][:60]!r}; known are {', '.join(required + optional)}"
+        )
 
 
 def as_object(value: Any, key: str, where: str) -> dict[str, Any]:

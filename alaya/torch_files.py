@@ -91,7 +91,7 @@ def open_tensors(path: Path) -> TorchArchive | SafetensorsFile:
         WeightsNotFoundError: no such file.
         WeightsError: it is neither kind, or damaged.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise WeightsNotFoundError(f"no file at {path}")
     with path.open("rb") as file:
         zipped = file.read(4) == b"PK\x03\x04"
@@ -119,7 +119,7 @@ def read_jit_tensors(path: Path) -> TorchArchive:
 
 
 def _open_archive(path: Path, scripted: bool) -> TorchArchive:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise WeightsNotFoundError(f"no file at {path}")
     try:
         with zipfile.ZipFile(path) as archive:
@@ -131,7 +131,7 @@ def _open_archive(path: Path, scripted: bool) -> TorchArchive:
         if len(records) > MAX_TENSORS:
             raise WeightsError(f"{path}: {len(records)} tensors, at most {MAX_TENSORS} are read")
         places = _find_places(path, _needs(records), entries, root)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, EOFError, struct.error) as error:
         raise WeightsError(
             f"{path}: not an archive torch writes since 1.6 ({error}); get it again, or torch.save it anew"
         ) from error
@@ -168,16 +168,16 @@ def _find_places(
         for key, needed in needs.items():
             entry = entries.get(f"{root}/data/{key}")
             if entry is None or entry.compress_type != zipfile.ZIP_STORED:
-                raise WeightsError(f"{path}: the data of storage {key!r} is missing or compressed")
+                raise WeightsError(f"{path}: the data of storage {key[:80]!r} is missing or compressed")
             if needed > entry.file_size:
                 raise WeightsError(
-                    f"{path}: storage {key!r} has {entry.file_size} bytes, its tensors need {needed}"
+                    f"{path}: storage {key[:80]!r} has {entry.file_size} bytes, its tensors need {needed}"
                 )
             file.seek(entry.header_offset)
             local = file.read(30)
             places[key] = entry.header_offset + 30 + sum(struct.unpack("<HH", local[26:30]))
             if local[:4] != b"PK\x03\x04" or places[key] + entry.file_size > size:
-                raise WeightsError(f"{path}: storage {key!r} lies outside the file; it was cut off")
+                raise WeightsError(f"{path}: storage {key[:80]!r} lies outside the file; it was cut off")
     return places
 
 

@@ -33,11 +33,11 @@ __all__ = [
 def probe(path: str | os.PathLike[str], fps: Fraction | None = None) -> VideoInfo:
     """Describe a video, an image or a folder of images; `fps` is for images, which have none (default 24)."""
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):
         raise RequestError(f"{path} does not exist; give a video, an image or a folder of images")
-    if path.is_dir() or is_image(path):
+    if os.path.isdir(path) or is_image(path):
         return probe_images(path, DEFAULT_FPS if fps is None else Fraction(fps))
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise RequestError(f"{path} is no ordinary file; give a video, an image or a folder of images")
     return probe_video(path)
 

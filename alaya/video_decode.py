@@ -29,7 +29,7 @@ _DISPLAY_MATRIX = "DISPLAYMATRIX"
 # FFmpeg also logs errors for files that play well (missing references at a cut, odd tags): only these count.
 _DAMAGE_WORDS = re.compile(
     r"crc|invalid nal|error splitting|error while decoding|invalid as first byte|ended prematurely|corrupt"
-    r"|truncat|exceeds|alignment_bit|overread|invalid data|concealing|damaged",
+    r"|truncat|exceeds|illegal|invalid mdhd|alignment_bit|overread|invalid data|concealing|damaged",
     re.IGNORECASE,
 )
 
@@ -68,10 +68,11 @@ def check_pixels(path: str | os.PathLike[str], height: int, width: int) -> None:
 
 
 @contextlib.contextmanager
-def complaints() -> Iterator[list[str]]:
+def complaints(loudness: int = av.logging.ERROR) -> Iterator[list[str]]:
     """Collect what FFmpeg says about damaged data in this thread; much damage shows nowhere else."""
     level = av.logging.get_level()
-    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_level(loudness)
+    av.logging.set_skip_repeated(False)  # else "repeated 3 times" would be heard of the file before
     found: list[str] = []
     try:
         with av.logging.Capture(local=True) as lines:
@@ -123,8 +124,12 @@ def decode(container: Any, stream: Any) -> Iterator[tuple[av.VideoFrame, bool]]:
 def _second_opinion(stream: Any) -> Callable[[av.Packet], bool]:
     """Whether a stricter decoder, fed with the same packets, refuses one; it never does where there is none.
 
-    After a refusal the frames built on the refused one are refused too, up to the next key frame.
+    After a refusal the frames built on the refused one are refused too, up to the next key frame. Pictures
+    deeper than 8 bits are left to FFmpeg: many a libvpx is built without them.
     """
+    picture = stream.codec_context.format
+    if picture is None or max(component.bits for component in picture.components) > 8:
+        return lambda packet: False
     try:
         context: Any = av.CodecContext.create(_STRICTER[stream.codec_context.name], "r")
     except (KeyError, ValueError):  # not such a stream, or an FFmpeg without that decoder

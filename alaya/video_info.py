@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import itertools
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -10,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import av
+import av.logging
 
 from alaya.errors import ClipError
 from alaya.files import file_sha256
 from alaya.matroska import Checksums, check_matroska
 from alaya.video_colour import bit_depth, colour_notes
-from alaya.video_decode import decode, demux, open_video, orientation, video_stream
+from alaya.video_decode import complaints, decode, demux, open_video, orientation, video_stream
 
 DEFAULT_FPS = Fraction(24)
 _COUNTED_BY_DECODING = {"vp8"}  # its packets do not all give a picture
 _FASTEST_FPS = 1000
+_MOMENT_S = Fraction(1, _FASTEST_FPS)
 _HALF_FRAME = Fraction(1, 2)
 _CUT_SHORT_S = Fraction(1, 2)  # a file whose packets all end so much before its declared end is cut short
 
@@ -90,8 +93,10 @@ class _Packets:
 def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     """Count, rate, size and tags of a video file. Every packet is read, only the first frame is decoded."""
     path = Path(path)
-    with open_video(path) as container:
-        packets = _read_packets(container, video_stream(container, path))
+    with complaints(av.logging.WARNING) as heard:  # a header that breaks off is but a warning
+        opened = open_video(path)
+    with opened as container:
+        packets = _read_packets(container, video_stream(container, path), heard)
     checksums = check_matroska(path)
     packets = replace(packets, damaged=packets.damaged or checksums.failed > 0, checksums=checksums)
     with open_video(path) as container:
@@ -109,12 +114,11 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         return _describe(path, container, stream, packets, frame)
 
 
-def _read_packets(container: Any, stream: Any) -> _Packets:
+def _read_packets(container: Any, stream: Any, heard: list[str]) -> _Packets:
     ticks: list[int | None] = []
     discarded = 0
     ends = {stream.index: Fraction(0)}
     audio = container.streams.audio[:1]
-    heard: list[str] = []
     for packet in demux(container, stream, *audio, heard=heard):
         if packet.pts is not None and packet.time_base:
             end = (packet.pts + (packet.duration or 0)) * packet.time_base
@@ -148,6 +152,11 @@ def _describe(path: Path, container: Any, stream: Any, packets: _Packets, frame:
         notes.append(
             f"{packets.checksums.failed} of {packets.checksums.total} checksums in the file fail: frames or sound"
             " may be wrong that seem whole"
+        )
+    moments = sum((b - a) * stream.time_base <= _MOMENT_S for a, b in itertools.pairwise(ticks or ()))
+    if moments:
+        notes.append(
+            f"{moments} frames are shown for a millisecond or less: packets may be doubled or damaged"
         )
     if holes and not packets.damaged:
         notes.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import struct
@@ -10,11 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from alaya.errors import WeightsError, WeightsNotFoundError
+from alaya.errors import ClipError, WeightsError, WeightsNotFoundError
 from alaya.files import atomic_write, file_sha256
 from alaya.key_report import compare_keys
+from alaya.strict_json import parse_object
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,6 +28,13 @@ BUNDLED = {"small": "small"}
 
 MAX_HEADER = 16 * 2**20
 MAX_TENSORS = 20_000
+MAX_DIMS = 32
+DTYPE_BYTES = {
+    **dict.fromkeys(("F64", "I64", "U64", "C64"), 8),
+    **dict.fromkeys(("F32", "I32", "U32"), 4),
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 2),
+    **dict.fromkeys(("I8", "U8", "BOOL", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 1),
+}
 _KEY = re.compile(r"[A-Za-z0-9_.\-]{1,256}")
 
 
@@ -67,7 +76,7 @@ def find_weights(name: str, stage: str) -> Path:
     else:
         places = [Path(name), Path(name) / stage]
     for place in places:
-        if (place / CARD_NAME).is_file() and (place / WEIGHTS_NAME).is_file():
+        if os.path.isfile(place / CARD_NAME) and os.path.isfile(place / WEIGHTS_NAME):
             return place
     looked = ", ".join(str(place) for place in places)
     raise WeightsNotFoundError(
@@ -113,10 +122,10 @@ def read_card(folder: Path, stage: str | None = None) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_HEADER:
             raise WeightsError(f"{path}: {path.stat().st_size} bytes is no card; expected a small JSON file")
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        card = parse_object(path.read_text(encoding="utf-8"), "it")
+    except (OSError, ValueError, ClipError) as error:
         raise WeightsError(f"{path}: not a readable card ({error})") from error
-    if not isinstance(card, dict) or not {"name", "stage", "network", "sha256"} <= set(card):
+    if not {"name", "stage", "network", "sha256"} <= set(card):
         raise WeightsError(f"{path}: a card needs name, stage, network and sha256")
     if stage is not None and card["stage"] != stage:
         raise WeightsError(f"{path}: {card['stage']!r} weights, {stage!r} ones were asked for")
@@ -148,24 +157,48 @@ def read_header(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
             length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
             if not 2 <= length <= min(MAX_HEADER, max(size - 8, 0)):
                 raise WeightsError(f"{path}: not safetensors (header of {length} bytes in a file of {size})")
-            header = json.loads(file.read(length))
-    except (OSError, ValueError, RecursionError) as error:
+            header = parse_object(file.read(length).decode("utf-8"), "its header")
+    except (OSError, ValueError, ClipError) as error:
         raise WeightsError(f"{path}: not safetensors ({error})") from error
-    if not isinstance(header, dict):
-        raise WeightsError(f"{path}: not safetensors (the header is no table)")
-    header.pop("__metadata__", None)
+    notes = header.pop("__metadata__", {})
+    if not isinstance(notes, dict) or not all(isinstance(note, str) for note in notes.values()):
+        raise WeightsError(f"{path}: its metadata is no table of texts")
     if len(header) > MAX_TENSORS:
         raise WeightsError(f"{path}: {len(header)} tensors, at most {MAX_TENSORS} are read")
-    return {str(key): _entry(path, key, value) for key, value in header.items()}
+    entries = {key: _entry(path, key, value) for key, value in header.items()}
+    _check_places(path, [(*value["data_offsets"], key) for key, value in header.items()], size - 8 - length)
+    return entries
 
 
 def _entry(path: Path, key: str, value: Any) -> tuple[str, tuple[int, ...]]:
-    shape = value.get("shape") if isinstance(value, dict) else None
-    if not _KEY.fullmatch(key) or not isinstance(shape, list):
-        shape = [-1]
-    if not all(isinstance(size, int) and size >= 0 for size in shape):
+    """Dtype and shape of one tensor, whose bytes must be as many as these ask for."""
+    fields = value if isinstance(value, dict) else {}
+    dtype, shape, place = (fields.get(name) for name in ("dtype", "shape", "data_offsets"))
+    if not _KEY.fullmatch(key) or not _are_sizes(shape) or len(shape) > MAX_DIMS:
         raise WeightsError(f"{path}: tensor {key[:80]!r} has no usable name or shape")
-    return str(value.get("dtype")), tuple(shape)
+    if not isinstance(dtype, str) or dtype not in DTYPE_BYTES:
+        raise WeightsError(f"{path}: tensor {key!r} is of the unknown dtype {str(dtype)[:40]!r}")
+    needed = math.prod(shape) * DTYPE_BYTES[dtype]
+    if not _are_sizes(place) or len(place) != 2 or place[1] - place[0] != needed:
+        raise WeightsError(f"{path}: tensor {key!r} needs {needed} bytes and is at {str(place)[:60]}")
+    return dtype, tuple(shape)
+
+
+def _are_sizes(values: Any) -> TypeGuard[list[int]]:
+    return isinstance(values, list) and all(type(size) is int and size >= 0 for size in values)
+
+
+def _check_places(path: Path, places: list[tuple[int, int, str]], size: int) -> None:
+    """Tensors must lie one behind the other and fill the file, as the format asks."""
+    reached = 0
+    for begin, end, key in sorted(places):
+        if begin != reached:
+            raise WeightsError(f"{path}: tensor {key!r} overlaps another or leaves a hole before it")
+        reached = end
+    if reached != size:
+        raise WeightsError(
+            f"{path}: holds {size} bytes of tensors, its header asks for {reached}; get the file again"
+        )
 
 
 def check_sha256(folder: Path, card: dict[str, Any]) -> None:

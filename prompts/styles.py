@@ -15,10 +15,11 @@ A person's own files lie in a folder (an argument, or `$ALAYA_STYLES`) or are na
 import difflib
 import os
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from prompts.strict_toml import read_toml
 
 LOOKS = (
     "neutral",
@@ -36,7 +37,6 @@ LOOKS = (
     "dust",
 )
 STYLES_VARIABLE = "ALAYA_STYLES"
-MAX_FILE_BYTES = 64 * 1024
 _HERE = Path(__file__).parent
 _PRESETS = _HERE / "presets"
 _NAME = re.compile(r"[a-z0-9_]{1,64}")
@@ -55,6 +55,11 @@ class StyleError(ValueError):
     """A style that does not exist or a style file that is not what it should be."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        """One line without what would break it or steer a terminal: names out of files stand in it."""
+        text = super().__str__()[:2000]
+        return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,8 @@ def load_style(name_or_path: str | Path, folder: str | Path | None = None) -> St
     """
     text = str(name_or_path)
     if text.endswith(".toml") or "/" in text or os.sep in text:
-        path = Path(text).expanduser()
-        if not path.is_file():
+        path = Path(os.path.expanduser(text))  # unlike Path's own, it takes a stranger's ~name as it stands
+        if not os.path.isfile(path):
             raise StyleError(
                 f"style file {text} is not there; give a name of `alaya styles list` or a .toml file"
             )
@@ -102,8 +107,8 @@ def _style_files(folder: str | Path | None) -> dict[str, Path]:
     named = str(folder) if folder is not None else os.environ.get(STYLES_VARIABLE, "")
     if not named:
         return files
-    own = Path(named).expanduser()
-    if not own.is_dir():
+    own = Path(os.path.expanduser(named))
+    if not os.path.isdir(own):
         raise StyleError(f"styles folder {named} is not there; make it or unset ${STYLES_VARIABLE}")
     return files | {path.stem: path for path in sorted(own.glob("*.toml"))}
 
@@ -124,12 +129,8 @@ def _look_table() -> dict[str, str]:
 def _read_toml(path: Path) -> dict[str, Any]:
     """Read a small TOML file, or say in one line why it cannot be read."""
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise StyleError(
-                f"{path}: a style file has at most {MAX_FILE_BYTES // 1024} KiB; shorten the words"
-            )
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        return read_toml(path)
+    except ValueError as error:
         raise StyleError(f"{path}: not a TOML file ({error}); see `alaya styles show original`") from error
     except OSError as error:
         raise StyleError(f"{path}: cannot be read ({error.strerror})") from error
@@ -141,12 +142,12 @@ def _read_style(path: Path) -> Style:
     _check_keys(path, values)
     name, words = values["name"], _one_line(values["words"])
     if not _NAME.fullmatch(name):
-        raise StyleError(f"{path}: name is {name!r}; use lower-case letters, digits and _")
+        raise StyleError(f"{path}: name is {name[:80]!r}; use lower-case letters, digits and _")
     if name != path.stem:
-        raise StyleError(f"{path}: name is {name!r} but the file is {path.name}; make them the same")
+        raise StyleError(f"{path}: name is {name[:80]!r} but the file is {path.name}; make them the same")
     look = _look_table()[name] if path.parent == _PRESETS else values.get("look")
     if look is not None and look not in LOOKS:
-        raise StyleError(f"{path}: look is {look!r}; it must be one of {', '.join(LOOKS)}")
+        raise StyleError(f"{path}: look is {str(look)[:80]!r}; it must be one of {', '.join(LOOKS)}")
     if not words and look != "neutral":
         raise StyleError(f"{path}: words is empty; say what the light and the weather are like")
     tags = tuple(values.get("tags", ()))
@@ -157,7 +158,7 @@ def _check_keys(path: Path, values: dict[str, Any]) -> None:
     """Refuse unknown keys, missing keys and wrong types by name."""
     for key, value in values.items():
         if key not in _KEYS:
-            raise StyleError(f"{path}: unknown key {key!r}; the keys are {', '.join(_KEYS)}")
+            raise StyleError(f"{path}: unknown key {key[:60]!r}; the keys are {', '.join(_KEYS)}")
         if not isinstance(value, _KEYS[key]):
             raise StyleError(
                 f"{path}: {key} must be a {_type_name(_KEYS[key])}, got {_type_name(type(value))}"

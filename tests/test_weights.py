@@ -160,15 +160,13 @@ def test_garbage_is_refused(folder, data):
 
 
 def test_a_cut_file_is_refused(folder):
-    import hashlib
-
     data = (folder / WEIGHTS_NAME).read_bytes()
     (folder / WEIGHTS_NAME).write_bytes(data[:-3])
+    assert "its header asks for" in refusal(make_net(), folder)
+    (folder / WEIGHTS_NAME).write_bytes(data + b"x")
+    assert "its header asks for" in refusal(make_net(), folder)
+    (folder / WEIGHTS_NAME).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     assert "changed or damaged" in refusal(make_net(), folder)
-    card = json.loads((folder / CARD_NAME).read_text())
-    card["sha256"] = hashlib.sha256(data[:-3]).hexdigest()  # even with a card that agrees
-    (folder / CARD_NAME).write_text(json.dumps(card))
-    assert "cannot be read" in refusal(make_net(), folder)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"name": "x"}', "[" * 100_000, "\udcff"])

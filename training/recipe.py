@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from alaya.errors import RequestError
+from prompts.strict_toml import read_toml
 
 EMBEDDED, PUBLISHED = ("inverse", "editing"), ("cosmos", "wan")
 TASKS = EMBEDDED + PUBLISHED
@@ -125,8 +125,8 @@ def read_recipe(path: Path) -> Recipe:
     if not path.is_file():
         raise RequestError(f"no recipe at {path}; the bundled ones lie in training/recipes/")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = read_toml(path)
+    except (OSError, ValueError) as error:
         raise RequestError(f"{path}: not TOML ({error})") from error
     phases = table.pop("phases", None)
     if not isinstance(phases, list) or not phases:
@@ -139,16 +139,16 @@ def read_recipe(path: Path) -> Recipe:
 
 def _build(kind: type, table: Any, where: str) -> Any:
     if not isinstance(table, dict):
-        raise RequestError(f"{where}: must be a table, got {table!r}")
+        raise RequestError(f"{where}: must be a table, got {repr(table)[:60]}")
     known = {field.name: field for field in fields(kind)}
     if unknown := sorted(set(table) - set(known)):
-        raise RequestError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(known)}")
+        raise RequestError(f"{where}: unknown key {unknown[0][:60]!r}; known are {', '.join(known)}")
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     if missing := [key for key, field in known.items() if field.default is MISSING and key not in values]:
         raise RequestError(f"{where}: needs the key {missing[0]!r}")
     for key, value in values.items():
         if not _fits(value, str(known[key].type)):
-            raise RequestError(f"{where}: {key} must be {known[key].type}, got {value!r}")
+            raise RequestError(f"{where}: {key} must be {known[key].type}, got {repr(value)[:60]}")
     return kind(**values)
 
 
@@ -164,7 +164,7 @@ def _fits(value: Any, annotation: str) -> bool:
 def _check(recipe: Recipe, path: Path) -> None:
     for key, value, known in (("task", recipe.task, TASKS), ("precision", recipe.precision, PRECISIONS)):
         if value not in known:
-            raise RequestError(f"{path}: {key} must be one of {', '.join(known)}, got {value!r}")
+            raise RequestError(f"{path}: {key} must be one of {', '.join(known)}, got {repr(value)[:60]}")
     _check_numbers(
         str(path),
         {
