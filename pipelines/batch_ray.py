@@ -136,7 +136,12 @@ class RayCrew:
             with _own_signals():
                 self._ray.init(log_to_driver=False, logging_level="error", **room)
         except (ConnectionError, ValueError) as error:
-            raise RequestError(f"--address {address}: no Ray cluster answers there ({error})") from error
+            what = (
+                f"--address {address}: no Ray cluster answers there" if address else "Ray cannot start here"
+            )
+            raise RequestError(f"{what} ({error})") from error
+        except Exception as error:  # it has no class of its own for a node that does not come up
+            raise AlayaError(f"Ray could not be started here: {error}") from error
         return workers
 
     def _hire(self, number: int) -> _Hired:
