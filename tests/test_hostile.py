@@ -78,12 +78,12 @@ class TestTheJudgeItself:
         assert self.verdict(tmp_path, lambda path: str(1 // 0)) == "crash"
 
     def test_a_message_of_two_lines_is_a_crash(self, tmp_path):
-        class Loud(AlayaError):
+        class LoudError(AlayaError):
             def __str__(self):
                 return "one\ntwo"
 
         def use(path):
-            raise Loud
+            raise LoudError
 
         assert self.verdict(tmp_path, use) == "crash"
 
