@@ -16,6 +16,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from editing.wan_attention import FrameAttention, TextAttention, TextLayer, text_layer
+from editing.wan_block import EditingBlock
 
 TEXT_TOKENS = 512
 NOISY_CHANNELS = 16
@@ -66,6 +67,9 @@ class WanEditingTransformer(WanTransformer3DModel):
     (`editing.wan_sampler`), as the reference does.
     """
 
+    _no_split_modules = ["EditingBlock"]  # noqa: RUF012 - diffusers reads a list
+    _repeated_blocks = ["EditingBlock"]  # noqa: RUF012
+
     @functools.wraps(WanTransformer3DModel.__init__)  # diffusers reads a config's fields off the signature
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -73,6 +77,7 @@ class WanEditingTransformer(WanTransformer3DModel):
         embedder.timesteps_proj = ExactTimesteps(self.config["freq_dim"])
         blocks: Any = self.blocks
         for block in blocks:
+            block.__class__ = EditingBlock
             block.attn1.set_processor(FrameAttention())
             block.attn2.set_processor(TextAttention())
 
@@ -115,6 +120,7 @@ class WanEditingTransformer(WanTransformer3DModel):
         embedded = self.condition_embedder.text_embedder(padded)
         return tuple(text_layer(block.attn2, embedded, text.shape[1], fold) for block in self.blocks)
 
+    @torch.no_grad()
     def velocities(
         self,
         noisy: Tensor,

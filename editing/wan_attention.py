@@ -88,7 +88,7 @@ class TextAttention(WanAttnProcessor):
         layer = encoder_hidden_states
         if not isinstance(layer, TextLayer):
             return super().__call__(attn, hidden_states, layer, attention_mask, rotary_emb)
-        query = attn.norm_q(attn.to_q(hidden_states)).unflatten(2, (attn.heads, -1))
+        query = _normalised(attn.to_q(hidden_states), attn.norm_q).unflatten(2, (attn.heads, -1))
         # Few keys, and a bias that not every back end takes: torch's own choice unless this layer was set.
         backend = self._attention_backend or AttentionBackendName.NATIVE
         seen = dispatch_attention_fn(query, layer.key, layer.value, attn_mask=layer.bias, backend=backend)
@@ -125,8 +125,8 @@ class FrameAttention(WanAttnProcessor):
             return super().__call__(attn, hidden_states, encoder_hidden_states, attention_mask, rotary_emb)
         if self._answer is not None:
             return self._answer
-        query = _rotated(attn.norm_q(attn.to_q(hidden_states)), attn.heads, rotary_emb)
-        key = _rotated(attn.norm_k(attn.to_k(hidden_states)), attn.heads, rotary_emb)
+        query = _rotated(_normalised(attn.to_q(hidden_states), attn.norm_q), attn.heads, rotary_emb)
+        key = _rotated(_normalised(attn.to_k(hidden_states), attn.norm_k), attn.heads, rotary_emb)
         value = attn.to_v(hidden_states).unflatten(2, (attn.heads, -1))
         seen = dispatch_attention_fn(
             query, key, value, backend=self._attention_backend, parallel_config=self._parallel_config
@@ -137,7 +137,23 @@ class FrameAttention(WanAttnProcessor):
         return answer
 
 
+def _normalised(rows: Tensor, norm: Any) -> Tensor:
+    """What a module of root mean square normalisation makes of fresh rows, which are lost."""
+    if rows.dtype != torch.float32 or rows.device.type != "cpu":
+        return norm(rows)  # one kernel there; a CPU goes over the memory six times
+    length = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
+    scale = (length.square_() / rows.shape[-1] + norm.eps).rsqrt_()
+    return rows.mul_(scale).mul_(norm.weight)
+
+
 def _rotated(rows: Tensor, heads: int, rotation: Tensor) -> Tensor:
-    """(1, tokens, width) to (1, tokens, heads, head width), neighbouring pairs turned as complex numbers."""
+    """(1, tokens, width) to (1, tokens, heads, head width), neighbouring pairs turned as complex numbers.
+
+    Rows of float32 are turned where they lie.
+    """
     pairs = rows.unflatten(2, (heads, -1, 2)).float().contiguous()
-    return torch.view_as_real(torch.view_as_complex(pairs) * rotation).flatten(3).type_as(rows)
+    if torch.compiler.is_compiling():  # which knows no complex numbers
+        real, imaginary, (cosine, sine) = *pairs.unbind(-1), torch.view_as_real(rotation).unbind(-1)
+        turned = (real * cosine - imaginary * sine, real * sine + imaginary * cosine)
+        return torch.stack(turned, dim=-1).flatten(3).type_as(rows)
+    return torch.view_as_real(torch.view_as_complex(pairs).mul_(rotation)).flatten(3).type_as(rows)
