@@ -23,7 +23,6 @@ def run(step, folder, minutes="0.05", script=SCRIPT):
         "OUT": str(folder / "out"),
         "PYTHON": sys.executable,
     }
-    # DataLoader's word about one core is no trouble here
     result = subprocess.run(
         ["bash", str(script), step], cwd=folder, env={**os.environ, **own}, capture_output=True, text=True
     )
