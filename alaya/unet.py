@@ -258,7 +258,8 @@ class UNet(nn.Module):
         up = self._run(self.up1, up, code, num_frames)
         if torch.is_grad_enabled():
             return self._leave(up, fine, code, num_frames)
-        parts = zip(*(each.split(HEAD_FRAMES) for each in (up, fine, code)), strict=True)
+        ups, fines, codes = (each.split(HEAD_FRAMES) for each in (up, fine, code))
+        parts = zip(ups, fines, codes, strict=True)
         return torch.cat([self._leave(*part, num_frames) for part in parts])
 
     def _leave(self, up: Tensor, fine: Tensor, code: Tensor, num_frames: int) -> Tensor:

@@ -56,7 +56,6 @@ def working_size(height: int, width: int) -> tuple[int, int]:
 
 def outline(files: WanFiles) -> Published:
     """Of the files found; nothing but headers is read, and that only when a task is asked about."""
-
     shapes = cache(lambda: part_shapes(files))
 
     def phases(task: Task) -> tuple[Phase, ...]:

@@ -102,7 +102,9 @@ def test_full_disk_is_one_line(tmp_path, code):
     ],
 )
 def test_a_disk_that_refuses_is_one_line(tmp_path, code, why):
-    with pytest.raises(AlayaError, match=rf"a\.bin could not be written: {why}; (allow it|see to the disk)") as caught:
+    with pytest.raises(
+        AlayaError, match=rf"a\.bin could not be written: {why}; (allow it|see to the disk)"
+    ) as caught:
         write_then_raise(tmp_path / "a.bin", b"", OSError(code, os.strerror(code)))
     assert "\n" not in str(caught.value)
 

@@ -71,8 +71,8 @@ class PooledSky:
 
     def add(self, predicted: np.ndarray, truth: np.ndarray) -> None:
         """Count one clip's bool masks."""
-        self.both += np.count_nonzero(predicted & truth)
-        self.either += np.count_nonzero(predicted | truth)
+        self.both += int(np.count_nonzero(predicted & truth))
+        self.either += int(np.count_nonzero(predicted | truth))
 
     def figure(self) -> dict[str, float | int | None]:
         """As `share`."""

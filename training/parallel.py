@@ -48,11 +48,12 @@ class Shared:
 
     def load(self, folder: Path) -> None:
         """Continue from what `save` wrote."""
-        self.accelerator.load_state(str(folder), **({"strict": False} if self.frozen else {}))
+        kwargs: dict[str, Any] = {"strict": False} if self.frozen else {}
+        self.accelerator.load_state(str(folder), **kwargs)
 
     def gathered(self, net: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """A state of the network, each tensor whole; of shards, the network's own, on the first process."""
-        return self.accelerator.get_state_dict(net) if self.sharded else dict(state)
+        return dict(self.accelerator.get_state_dict(net)) if self.sharded else dict(state)  # pyright: ignore
 
     def _leave_out(self, models: list[Any], weights: list[dict[str, Tensor]], folder: str) -> None:
         for state in weights:
