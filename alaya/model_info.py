@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from alaya.cost import Phase, Task
+from alaya.errors import RequestError
 
 
 def missing_package(error: BaseException) -> str:
@@ -15,6 +17,24 @@ def missing_package(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return str(getattr(error, "name", None) or " ".join(str(error).split())[:200])
+
+
+@contextmanager
+def needing_extra(name: object, extra: str) -> Iterator[None]:
+    """Turn a failed import for the model `name` into one line with the extra that brings the package."""
+    try:
+        yield
+    except (ImportError, RuntimeError) as error:  # diffusers wraps the one in the other
+        raise RequestError(
+            f"{name} needs {missing_package(error)}, which is not installed;"
+            f" pip install 'alaya-renderer[{extra}]'"
+        ) from error
+
+
+def refuse_options(name: object, options: Iterable[str]) -> None:
+    """Refuse, by name, loading options of a model that has none."""
+    if given := ", ".join(options):
+        raise RequestError(f"the model {str(name)!r} has no option {given}; leave it out")
 
 
 @dataclass(frozen=True)

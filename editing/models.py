@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from alaya.errors import RequestError
 from alaya.gbuffer import GBuffer
-from alaya.model_info import ModelInfo, Outline, missing_package
+from alaya.model_info import ModelInfo, Outline, needing_extra, refuse_options
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -137,18 +136,10 @@ def load_editor(name_or_path: str | Path = "small", device: str = "auto", **opti
     chosen = choose_device(device).name
     published = find_wan(str(name_or_path))
     if published is not None:
-        try:
+        with needing_extra(name_or_path, "editing"):
             from editing.wan_model import WanEditor
-        except (ImportError, RuntimeError) as error:  # diffusers wraps the one in the other
-            raise RequestError(
-                f"{name_or_path} needs {missing_package(error)}, which is not installed;"
-                " pip install 'alaya-renderer[editing]'"
-            ) from error
         return WanEditor.load(published, chosen, **options)
-    if options:
-        raise RequestError(
-            f"the model {str(name_or_path)!r} has no option {', '.join(options)}; leave it out"
-        )
+    refuse_options(name_or_path, options)
     from editing.small import SmallEditor
 
     return SmallEditor.load(str(name_or_path), chosen)

@@ -7,9 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from alaya.errors import RequestError
 from alaya.gbuffer import GBuffer
-from alaya.model_info import ModelInfo, Outline, missing_package
+from alaya.model_info import ModelInfo, Outline, needing_extra, refuse_options
 
 OPTIONS = frozenset({"num_steps", "height", "width"})
 """What the embedded model understands besides the settings every model takes."""
@@ -90,18 +89,10 @@ def load_inverse(name_or_path: str | Path = "small", device: str = "auto", **opt
     place = choose_device(device).name
     published = find_cosmos(str(name_or_path))
     if published is not None:
-        try:
+        with needing_extra(name_or_path, "inverse"):
             from inverse.cosmos_model import CosmosInverse
-        except (ImportError, RuntimeError) as error:  # diffusers wraps the one in the other
-            raise RequestError(
-                f"{name_or_path} needs {missing_package(error)}, which is not installed;"
-                " pip install 'alaya-renderer[inverse]'"
-            ) from error
         return CosmosInverse.load(published, place, **options)
-    if options:
-        raise RequestError(
-            f"the model {str(name_or_path)!r} has no option {', '.join(options)}; leave it out"
-        )
+    refuse_options(name_or_path, options)
     from inverse.small import SmallInverse
 
     return SmallInverse.load(str(name_or_path), place)

@@ -70,7 +70,7 @@ def run_render(
     """
     progress = progress or Progress()
     first, once = load_inverse or loading.INVERSE, (load_editor or loading.EDITING).once()
-    inverse, edits = _divided(settings, first, once)
+    inverse, edits = divide(settings, first, once)
     folder = inverse.folder
     check_free(folder, Journal(folder), settings.overwrite)
     if settings.inverse_env is not None or settings.editing_env is not None:
@@ -87,16 +87,9 @@ def run_render(
 
 
 def divide(
-    settings: RenderSettings, inverse: Loader, editing: Loader
-) -> tuple[InverseSettings, tuple[EditSettings, ...]]:
-    """The settings of both stages as `run_render` uses them, or RequestError; nothing is loaded."""
-    return _divided(settings, inverse, editing)
-
-
-def _divided(
     settings: RenderSettings, first: Loader, second: Loader
 ) -> tuple[InverseSettings, tuple[EditSettings, ...]]:
-    """The stages' settings, each with what its model understands; what neither does is refused."""
+    """The stages' settings, each with what its model understands; what neither does is refused. Nothing is loaded."""
     inverse, edits = settings.inverse, settings.edits
     one, two = first.outline(settings.model), second.outline(settings.editing_model)
     if one is not None and two is not None:

@@ -180,3 +180,15 @@ def exact_frame(rgb, pixel_format, matrix=1, full_range=False):
         plane.update(padded.tobytes())
     frame.colorspace, frame.color_range = matrix, 2 if full_range else 1
     return frame
+
+
+def half_a_second(path):
+    """The path, now half a second of noise as AAC."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=48_000, layout="mono")
+        noise = np.random.default_rng(0).normal(0, 0.1, (1, 24_000)).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(noise, format="fltp", layout="mono")
+        frame.sample_rate = 48_000
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    return path

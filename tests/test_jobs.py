@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 from fakes import NEVER_LOAD, FakeEditor, FakeInfo, FakeInverse, fake_loader
+from media import half_a_second
 
 from alaya.clip import open_clip
 from alaya.errors import AlayaError, ClipError, FolderBusyError, RequestError
@@ -43,14 +44,7 @@ def make_clip(path, num_frames, height=36, width=64, **options):
 
 def add_sound(path, num_frames, target):
     """The clip with half a second of noise as AAC."""
-    sound = target.with_name("sound.mka")
-    with av.open(str(sound), "w") as container:
-        stream = container.add_stream("aac", rate=48_000, layout="mono")
-        noise = np.random.default_rng(0).normal(0, 0.1, (1, 24_000)).astype(np.float32)
-        frame = av.AudioFrame.from_ndarray(noise, format="fltp", layout="mono")
-        frame.sample_rate = 48_000
-        for packet in [*stream.encode(frame), *stream.encode(None)]:
-            container.mux(packet)
+    sound = half_a_second(target.with_name("sound.mka"))
     return make_clip(target, num_frames, audio_from=sound)
 
 

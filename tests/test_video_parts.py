@@ -7,6 +7,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from media import half_a_second
 
 from alaya.errors import AlayaError, ClipError
 from alaya.video import VideoWriter, copy_audio, probe, read_frames
@@ -92,14 +93,7 @@ def test_the_same_parts_give_the_same_bytes(tmp_path):
 
 
 def test_sound_is_that_of_one_go(tmp_path):
-    loud = tmp_path / "sound.mka"
-    with av.open(str(loud), "w") as container:
-        stream = container.add_stream("aac", rate=48_000, layout="mono")
-        noise = np.random.default_rng(0).normal(0, 0.1, (1, 24_000)).astype(np.float32)
-        frame = av.AudioFrame.from_ndarray(noise, format="fltp", layout="mono")
-        frame.sample_rate = 48_000
-        for packet in [*stream.encode(frame), *stream.encode(None)]:
-            container.mux(packet)
+    loud = half_a_second(tmp_path / "sound.mka")
     whole = write(tmp_path / "whole.mp4", range(13), audio_from=loud)
     join_parts(tmp_path / "joined.mp4", make_parts(tmp_path, (8, 5)), 13, FPS, audio_from=loud)
     assert copy_audio(whole, tmp_path / "a.mka", Fraction(0))

@@ -206,10 +206,11 @@ def main():
         counts["stop"]["slowest_seconds"] = round(torture.slowest_stop, 2)
     note = f"{FRAMES} frames in {torture.windows} windows of both stages, models without weights"
     result = {"clip": note, "seed": asked.seed, "python": platform.python_version(), "trials": counts}
-    if asked.only and asked.output.is_file():  # the other kinds' counts stay
-        result["trials"] = json.loads(asked.output.read_text())["trials"] | counts
+    old = json.loads(asked.output.read_text()) if asked.output.is_file() else {}
+    if asked.only:  # the other kinds' counts stay
+        result["trials"] = old.get("trials", {}) | counts
     asked.output.parent.mkdir(parents=True, exist_ok=True)
-    asked.output.write_text(json.dumps(result, indent=2) + "\n")
+    asked.output.write_text(json.dumps(old | result, indent=2) + "\n")
     return 0 if all(count["good"] == count["of"] for count in counts.values()) else 1
 
 

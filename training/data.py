@@ -98,6 +98,7 @@ class WorldsDataset:
         self.task, self.size, self.seed = task, size, seed
         self.augment = augment or Augment.of(task)
         self.clips = [(reader, index) for reader in self.readers for index in reader.clips]
+        self._by_length: dict[int, list[tuple[DatasetReader, int]]] = {}
         if not self.clips:
             raise RequestError(f"no finished clip in {', '.join(map(str, folders))}; run `alaya worlds make`")
         self.looks = self.readers[0].info.looks
@@ -118,7 +119,9 @@ class WorldsDataset:
             to the frame before (of the first frame: to a frame outside), look () int64 (-1: free lighting).
         """
         rng = np.random.default_rng([self.seed, step, slot])
-        clips = self._long_enough(num_frames)
+        if num_frames not in self._by_length:
+            self._by_length[num_frames] = self._long_enough(num_frames)
+        clips = self._by_length[num_frames]
         reader, clip = clips[rng.integers(len(clips))]
         view = draw_view(rng, reader.info.num_frames, num_frames, _sized(reader), self.size, self.augment)
         field = partial(reader.shards.clip, clip)
