@@ -29,6 +29,7 @@ class UNetConfig:
         head_width: channels of the half-size head that restores sharp edges.
         embed_dim: width of the time, words and clip-context embedding.
         heads: attention heads at the coarsest level.
+        deep_blocks: residual blocks at the coarsest level, an even number; every second one is followed by attention.
     """
 
     in_channels: int
@@ -39,6 +40,7 @@ class UNetConfig:
     head_width: int = 32
     embed_dim: int = 128
     heads: int = 4
+    deep_blocks: int = 4
 
     def __post_init__(self) -> None:
         sizes = [getattr(self, field.name) for field in fields(self) if field.name != "widths"] + [
@@ -48,6 +50,8 @@ class UNetConfig:
             raise ValueError(
                 f"sizes of a U-Net are whole numbers up to {MAX_SIZE}, three of them widths: {self}"
             )
+        if self.deep_blocks % 2:
+            raise ValueError(f"deep_blocks must be even: {self}")
         if any(width % 8 for width in self.widths) or self.widths[2] % self.heads:
             raise ValueError(f"widths must be multiples of 8, the last one of heads: {self}")
 
@@ -176,8 +180,10 @@ class UNet(nn.Module):
         self.shrink0 = nn.Conv2d(top, middle, 3, stride=2, padding=1)
         self.down1 = nn.ModuleList([block(middle, middle, True), block(middle, middle)])
         self.shrink1 = nn.Conv2d(middle, deep, 3, stride=2, padding=1)
-        self.deep = nn.ModuleList([block(deep, deep, index % 2 == 0) for index in range(4)])
-        self.attention = nn.ModuleList([FrameAttention(deep, config.heads) for _ in range(2)])
+        self.deep = nn.ModuleList([block(deep, deep, index % 2 == 0) for index in range(config.deep_blocks)])
+        self.attention = nn.ModuleList(
+            [FrameAttention(deep, config.heads) for _ in range(config.deep_blocks // 2)]
+        )
         self.context = ClipContext(deep, embed)
         self.grow1 = nn.ConvTranspose2d(deep, middle, 2, stride=2)
         self.up1 = nn.ModuleList([block(2 * middle, middle, True), block(middle, middle)])

@@ -23,7 +23,7 @@ class FakeScene:
     indoor: bool = False
 
 
-def build_scene(seed, family, num_frames):
+def build_scene(seed, family, num_frames, variety=None):
     LOG.append((seed, family, num_frames))
     track = np.arange(num_frames, dtype=np.float32)
     eyes = np.stack([track, 0 * track, 0 * track + 1.7], axis=-1)
@@ -62,7 +62,7 @@ class FakeRenderer:
         return np.rint(lit * 255).astype(np.uint8)
 
 
-def random_lighting(rng, indoor):
+def random_lighting(rng, indoor, variety=None):
     return rng.uniform(0.5, 1.0), {"gain": rng.uniform(0.5, 1.0)}
 
 

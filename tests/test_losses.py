@@ -5,7 +5,15 @@ import torch
 from gbuffer_samples import make_gbuffer
 
 from alaya.netcode import METALLIC, SKY, encode
-from training.losses import depth_loss, edge_loss, editing_loss, inverse_loss, masked_mean, still_loss
+from training.losses import (
+    depth_loss,
+    edge_loss,
+    editing_loss,
+    inverse_loss,
+    masked_mean,
+    near_and_square,
+    still_loss,
+)
 
 
 @pytest.fixture
@@ -42,6 +50,17 @@ def test_the_sky_is_masked(target):
     assert after == pytest.approx(before, abs=1e-6)
     changed[:, :, SKY] *= -1
     assert inverse_loss(changed, target)[1]["sky"] > 10
+
+
+def test_a_doubtful_value_is_drawn_to_its_mean_more_than_a_distance_would():
+    truth = torch.tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1, 1)  # a value that light leaves open
+    guesses = torch.linspace(0, 1, 101)
+    costs = [float(near_and_square(guess - truth, torch.ones_like(truth))) for guess in guesses]
+    best = float(guesses[int(torch.tensor(costs).argmin())])
+    assert best == pytest.approx(2.5 / 9, abs=0.006)  # between the median 0 and the mean 1/3
+    assert float(near_and_square(torch.full((1, 1, 3, 64, 64), 0.4), torch.ones(1, 1, 1, 64, 64))) == (
+        pytest.approx(0.5 * 0.4 + 1.5 * 0.16, rel=1e-3)
+    )
 
 
 def test_depth_is_charged_up_to_a_scale():

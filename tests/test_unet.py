@@ -101,6 +101,7 @@ def test_sizes_of_a_card():
         {"patch": 10**9},
         {"heads": 3},
         {"head_width": 8.5},
+        {"deep_blocks": 3},
     ):
         with pytest.raises(ValueError, match="widths") as caught:
             config_of({**vars(CONFIG), **odd})

@@ -153,10 +153,14 @@ def test_stride_keeps_every_nth_frame(folder, tmp_path):
 
 def test_a_camera_that_sees_nothing_is_drawn_again():
     depth = np.full((20, 20), np.inf)
-    assert not make._sees_enough(depth)
-    assert not make._sees_enough(np.full((20, 20), 5.0))
-    assert not make._sees_enough(np.linspace(0.1, 0.7, 400).reshape(20, 20))
-    assert make._sees_enough(np.linspace(1, 30, 400).reshape(20, 20))
+    assert not make._sees_enough(depth, 0.0)
+    assert not make._sees_enough(np.full((20, 20), 5.0), 0.0)
+    assert not make._sees_enough(np.linspace(0.1, 0.7, 400).reshape(20, 20), 0.0)
+    slope = np.linspace(1, 30, 400).reshape(20, 20)
+    assert make._sees_enough(slope, 0.02)
+    slope[0, :4] = np.inf  # one part in a hundred
+    assert make._sees_enough(slope, 0.0)
+    assert not make._sees_enough(slope, 0.02)
 
 
 def test_intrinsics_of_a_right_angle():
@@ -170,6 +174,7 @@ def test_intrinsics_of_a_right_angle():
         (dict(split="test"), "split must be one of train, heldout, got 'test'"),
         (dict(targets=5), "targets must be 0 to 4"),
         (dict(families=["moon"]), "no family moon"),
+        (dict(variety="odd"), "no variety 'odd'; there are usual, wide"),
         (dict(clips=10**9, shard_clips=10**9), "GB free"),
     ],
 )
@@ -181,6 +186,8 @@ def test_refusals(tmp_path, change, words):
 def test_other_settings_are_never_mixed_into_a_folder(folder, tmp_path):
     with pytest.raises(RequestError, match=r"seed 7 \(asked 8\)"):
         make.make_dataset(folder, 5, seed=8, **SMALL)
+    with pytest.raises(RequestError, match=r"variety '?usual'? \(asked '?wide'?\)"):
+        make.make_dataset(folder, 5, seed=7, variety="wide", **SMALL)
     (tmp_path / "diary.txt").write_text("mine")
     with pytest.raises(RequestError, match="holds something else"):
         make.make_dataset(tmp_path, 5, **SMALL)

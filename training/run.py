@@ -11,8 +11,9 @@ import torch
 
 import alaya.netcode as netcode
 from alaya.errors import RequestError
-from alaya.weights import CARD_NAME, load_into, read_card, save_checkpoint
+from alaya.weights import CARD_NAME, read_card, save_checkpoint
 from training.card import read_me
+from training.growth import load_or_grow
 from training.loop import Report, Run
 from training.recipe import Recipe, read_recipe
 from training.tasks import make_task
@@ -61,7 +62,7 @@ def train(
         task = make_task(recipe)
     else:
         task = make_task(recipe)
-        began = load_into(task.net, init) if init else {}
+        began = load_or_grow(task.net, init) if init else {}
     seconds = None if minutes is None else minutes * 60
     before = sum(leg["steps"] for leg in began.get("legs", []))
     run = Run(recipe, task, out, tracker, before, seconds if recipe.by_time else None)

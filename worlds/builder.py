@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from worlds.materials import MaterialTable, Mood
 from worlds.palette import Palette
 from worlds.shapes import Array, Mesh
+from worlds.variety import USUAL, Variety
 
 MAX_OBJECTS = 64
 X, Y, Z, YAW, PITCH, ROLL, SCALE = range(7)
@@ -14,9 +15,11 @@ X, Y, Z, YAW, PITCH, ROLL, SCALE = range(7)
 class SceneBuilder:
     """Collects one scene. Families draw from `rng`, take materials from `palette` and call `add`."""
 
-    def __init__(self, rng: np.random.Generator, num_frames: int, fps: float) -> None:
-        self.rng = rng
-        self.mood = Mood.draw(rng)
+    def __init__(
+        self, rng: np.random.Generator, num_frames: int, fps: float, variety: Variety = USUAL
+    ) -> None:
+        self.rng, self.variety = rng, variety
+        self.mood = Mood.draw(rng, variety)
         self.materials = MaterialTable(self.mood, rng)
         self.palette = Palette(self.materials, rng)
         self.times = np.arange(num_frames) / fps  # (F,) seconds

@@ -9,6 +9,7 @@ from worlds.builder import SceneBuilder
 from worlds.clearance import Clearance
 from worlds.motion import time_steps
 from worlds.shapes import Array, vec
+from worlds.variety import Variety
 
 Ground = Callable[[Array, Array], Array]
 MODES = {
@@ -73,15 +74,15 @@ class Shot:
 def choose_shot(builder: SceneBuilder, view: View, rng: np.random.Generator) -> Shot:
     """The first drawn shot that passes all tests, or the least bad of ATTEMPTS."""
     clearance = Clearance(builder.vertices(), builder.objects())
-    mode = str(rng.choice(list(view.modes), p=np.array(list(view.modes.values())) / sum(view.modes.values())))
+    mode = _choose_mode(view.modes, builder.variety, rng)
     # a bare wall or floor filling the view teaches little, but games do show it now and then
-    plainest = 1.01 if rng.random() < 0.06 else float(rng.uniform(0.55, 0.85))
+    plainest = 1.01 if rng.random() < builder.variety.dull else float(rng.uniform(0.55, 0.85))
     best: tuple[float, Shot] | None = None
     for attempt in range(ATTEMPTS):
         if attempt == ATTEMPTS // 2:
             mode = "static"  # the least room that a camera can need
-        shot = _draw(view, mode, builder.times, rng)
-        fault = _fault(shot, view, clearance, plainest + 0.03 * attempt)
+        shot = _draw(view, mode, builder.times, rng, builder.variety)
+        fault = _fault(shot, view, clearance, plainest + 0.03 * attempt, builder.variety.hidden)
         if best is None or fault < best[0]:
             best = (fault, shot)
         if fault == 0.0:
@@ -90,7 +91,13 @@ def choose_shot(builder: SceneBuilder, view: View, rng: np.random.Generator) -> 
     return best[1]
 
 
-def _fault(shot: Shot, view: View, clearance: Clearance, plainest: float) -> float:
+def _choose_mode(modes: dict[str, float], variety: Variety, rng: np.random.Generator) -> str:
+    factors = {"above": variety.above, "follow": variety.behind}
+    weights = np.array([share * factors.get(mode, 1.0) for mode, share in modes.items()])
+    return str(rng.choice(list(modes), p=weights / weights.sum()))
+
+
+def _fault(shot: Shot, view: View, clearance: Clearance, plainest: float, most_hidden: float) -> float:
     """0 for a good shot; larger is worse (in the wall > too near > outside > dull)."""
     x0, x1, y0, y1 = view.area
     eyes = shot.eyes
@@ -113,14 +120,14 @@ def _fault(shot: Shot, view: View, clearance: Clearance, plainest: float) -> flo
         return 60.0
     if look.covered < 0.38:
         return 10.0 - look.covered
-    if look.median < 1.1 * view.scale or look.hidden > 0.75:
+    if look.median < 1.1 * view.scale or look.hidden > most_hidden:
         return 5.0
     if shot.hero is not None and clearance.blocked(eyes, shot.hero.positions + vec(0, 0, 1.0)):
         return 4.0
     return look.plain if look.plain > plainest else 0.0
 
 
-def _draw(view: View, mode: str, times: Array, rng: np.random.Generator) -> Shot:
+def _draw(view: View, mode: str, times: Array, rng: np.random.Generator, variety: Variety) -> Shot:
     fov = float(rng.uniform(*view.fov))
     low, high = view.heights
     height = float(np.exp(rng.uniform(np.log(low), np.log(high))))
@@ -128,14 +135,14 @@ def _draw(view: View, mode: str, times: Array, rng: np.random.Generator) -> Shot
         height = high * float(rng.uniform(0.6, 1.0))
     start, heading = _stand(view, rng)
     pace = view.pace * float(rng.uniform(0.1, 1.0)) * (-1.0 if rng.random() < 0.12 else 1.0)
-    aim = _aim_pitch(view, mode, height, rng)
+    aim = _aim_pitch(view, mode, height, rng, variety)
     if mode not in ("follow", "above") and rng.random() < view.stare:
         heading, aim = _aim_at_focus(view, start, height, rng)
     if mode == "follow" and view.heroes:
         shot = _follow(view, start, heading, abs(pace), times, fov, rng)
     else:
         shot = _glide(view, mode, start, heading, height, aim, pace, times, fov, rng)
-    return _shake(shot, mode, times, view, rng)
+    return _shake(shot, mode, times, view, rng, variety.leaning)
 
 
 def _stand(view: View, rng: np.random.Generator) -> tuple[Array, float]:
@@ -154,11 +161,11 @@ def _stand(view: View, rng: np.random.Generator) -> tuple[Array, float]:
     return here, heading + float(rng.normal(0, 0.25))
 
 
-def _aim_pitch(view: View, mode: str, height: float, rng: np.random.Generator) -> float:
+def _aim_pitch(view: View, mode: str, height: float, rng: np.random.Generator, variety: Variety) -> float:
     """Pitch in radians: level for a low eye, looking down from a high one, now and then steep."""
     down = -np.degrees(np.arctan2(max(height - 1.4 * view.scale, 0.0), rng.uniform(7, 22) * view.scale))
-    pitch = rng.normal(-1, 8) + down * rng.uniform(0.5, 1.2)
-    if mode == "above" or rng.random() < 0.09:
+    pitch = rng.normal(-1, variety.tilt) + down * rng.uniform(0.5, 1.2)
+    if mode == "above" or rng.random() < variety.steep:
         pitch = rng.uniform(-60, -28)
     return float(np.radians(np.clip(pitch, *view.pitch)))
 
@@ -246,7 +253,7 @@ def _follow(
     return Shot(eyes, targets, np.zeros(len(times)), fov, track)
 
 
-def _shake(shot: Shot, mode: str, times: Array, view: View, rng: np.random.Generator) -> Shot:
+def _shake(shot: Shot, mode: str, times: Array, view: View, rng: np.random.Generator, leaning: float) -> Shot:
     """Hand-held sway (smooth sums of sines) and roll."""
     amount = 1.0 if mode == "handheld" else float(rng.choice([0.0, 0.25], p=[0.6, 0.4]))
     phase, speed = rng.uniform(0, 6.28, (7, 2)), rng.uniform(2, 9, (7, 2))
@@ -254,7 +261,7 @@ def _shake(shot: Shot, mode: str, times: Array, view: View, rng: np.random.Gener
     shot.eyes = shot.eyes + wave[:, :3] * 0.03 * amount * view.scale
     shot.targets = shot.targets + wave[:, 3:6] * 0.09 * amount * view.scale
     lean = rng.normal(0, 0.03) if rng.random() < 0.5 else 0.0
-    if rng.random() < 0.08:
+    if rng.random() < leaning:
         lean = rng.uniform(-0.28, 0.28)
     shot.rolls = lean + wave[:, 6] * 0.03 * amount
     return shot

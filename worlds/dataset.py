@@ -17,7 +17,7 @@ from alaya.files import atomic_write
 from alaya.gbuffer import GBuffer
 from worlds.codes import decode_albedo, decode_depth, decode_normal, decode_unit
 
-SCHEMA = "alaya-worlds/1"
+SCHEMA = "alaya-worlds/2"
 INFO_NAME = "dataset.json"
 FIELDS: dict[str, tuple[str, str]] = {
     "inverse_rgb": ("uint8", "lightings frames height width 3"),
@@ -55,6 +55,7 @@ class DatasetInfo:
     targets: int
     supersample: int
     shard_clips: int
+    variety: str
     fps: float
     looks: tuple[str, ...]
     families: tuple[str, ...]

@@ -24,6 +24,7 @@ from worlds.codes import (
     encode_unit,
 )
 from worlds.dataset import DatasetInfo, DatasetWriter, read_info
+from worlds.variety import USUAL, Variety, variety_of
 from worlds.viewpoint import Viewpoint
 
 SPLITS = ("train", "heldout")
@@ -31,9 +32,6 @@ SEEDS_PER_SPLIT = 2**30
 """Scene seeds of "train" lie below this, those of "heldout" at or above it: they can never meet."""
 ATTEMPTS = 4
 """Scenes drawn for a clip until its camera sees something; the last one is taken as it is."""
-
-DIMMEST, BRIGHTEST = 0.12, 0.92
-"""Mean sRGB level between which a random lighting is kept; the last of ATTEMPTS is taken as it is."""
 
 COUNTS = ("clips", "num_frames", "height", "width", "stride", "lightings", "supersample", "shard_clips")
 
@@ -48,12 +46,12 @@ class Stage:
     families: tuple[str, ...]
     heldout_families: tuple[str, ...]
     looks: dict[str, Any]
-    build_scene: Callable[[int, str, int], Any]
-    """(seed, family, num_frames) -> Scene"""
+    build_scene: Callable[[int, str, int, Variety], Any]
+    """(seed, family, num_frames, variety) -> Scene"""
     renderer: Callable[[int, int, int], Any]
     """(width, height, supersample) -> Renderer"""
-    random_lighting: Callable[[np.random.Generator, bool], tuple[Any, dict[str, Any]]]
-    """(rng, indoor) -> (Look, the options of Renderer.light)"""
+    random_lighting: Callable[[np.random.Generator, bool, Variety], tuple[Any, dict[str, Any]]]
+    """(rng, indoor, variety) -> (Look, the options of Renderer.light)"""
 
 
 def worlds_stage() -> Stage:
@@ -90,6 +88,7 @@ def make_dataset(
     targets: int = 2,
     supersample: int = 2,
     shard_clips: int = 64,
+    variety: str = USUAL.name,
     families: Sequence[str] | None = None,
     progress: Progress | None = print_progress,
     stage: Callable[[], Stage] = worlds_stage,
@@ -109,6 +108,7 @@ def make_dataset(
         targets: looks of each clip without particles, the targets of the editing model.
         supersample: samples per pixel along each axis.
         shard_clips: clips in one shard.
+        variety: "usual", or "wide" for rarer scenes, cameras, light and relief (worlds/variety.py).
         families: only these families.
         progress: called with (clips done, clips in all).
         stage: what draws; importable, so that worker processes find it.
@@ -129,6 +129,7 @@ def make_dataset(
         targets=targets,
         supersample=supersample,
         shard_clips=shard_clips,
+        variety=variety,
         fps=24 / max(stride, 1),
         looks=tuple(host.looks),
         families=tuple(families) if families else offered_families(host, split),
@@ -165,6 +166,7 @@ def check_request(host: Stage, info: DatasetInfo) -> None:
         raise RequestError(
             f"targets must be 0 to {len(host.looks)} (the looks there are), got {info.targets}"
         )
+    variety_of(info.variety)
     offered = offered_families(host, info.split)
     if unknown := sorted(set(info.families) - set(offered)):
         named = ", ".join(unknown)
@@ -183,7 +185,8 @@ def draw_clip(host: Stage, renderer: Any, info: DatasetInfo, index: int) -> dict
     rng = np.random.default_rng(scene_seed(info.split, info.seed, index))
     targets = np.sort(rng.choice(len(info.looks), info.targets, replace=False))
     scene, seed = _seen_scene(host, renderer, info, index, info.families[family])
-    lightings = [_useful_lighting(host, renderer, rng, scene.indoor) for _ in range(info.lightings)]
+    variety = variety_of(info.variety)
+    lightings = [_useful_lighting(host, renderer, rng, scene.indoor, variety) for _ in range(info.lightings)]
     shots = [(look, dict(particles=True) | options) for look, options in lightings]
     shots += [(host.looks[info.looks[look]], dict(particles=False)) for look in targets]
     frames = [_draw_frame(renderer, frame, shots) for frame in range(info.num_frames)]
@@ -220,33 +223,38 @@ def strided(scene: Any, stride: int) -> Any:
 
 def _seen_scene(host: Stage, renderer: Any, info: DatasetInfo, index: int, family: str) -> tuple[Any, int]:
     """Build and load the first scene whose camera sees enough at both ends of the clip, with its seed."""
-    scene, seed = None, 0
+    scene, seed, variety = None, 0, variety_of(info.variety)
+    num_frames = (info.num_frames - 1) * info.stride + 1
     for attempt in range(ATTEMPTS):
         seed = scene_seed(info.split, info.seed, index, attempt)
-        scene = strided(host.build_scene(seed, family, (info.num_frames - 1) * info.stride + 1), info.stride)
+        scene = strided(host.build_scene(seed, family, num_frames, variety), info.stride)
         renderer.load(scene)
-        if all(_sees_enough(renderer.gbuffer(frame)["depth"]) for frame in {0, info.num_frames - 1}):
+        ends = (renderer.gbuffer(frame)["depth"] for frame in {0, info.num_frames - 1})
+        if all(_sees_enough(depth, variety.sliver) for depth in ends):
             break
     return scene, seed
 
 
-def _sees_enough(depth: np.ndarray) -> bool:
-    """Is there ground for learning: a quarter of surface, not a wall in the face, some spread of depth."""
+def _sees_enough(depth: np.ndarray, sliver: float) -> bool:
+    """Is there ground for learning: a quarter of surface, no sliver of sky, no wall in the face, some depth."""
     surface = depth[np.isfinite(depth)]
-    if surface.size < depth.size / 4:
+    if surface.size < depth.size / 4 or 0 < depth.size - surface.size < sliver * depth.size:
         return False
     near, middle, far = np.quantile(surface, [0.05, 0.5, 0.95])
     return bool(middle > 0.6 and far > 1.3 * near)
 
 
-def _useful_lighting(host: Stage, renderer: Any, rng: np.random.Generator, indoor: bool) -> tuple[Any, dict]:
+def _useful_lighting(
+    host: Stage, renderer: Any, rng: np.random.Generator, indoor: bool, variety: Variety
+) -> tuple[Any, dict]:
     """Draw a random lighting that shows the scene: neither near black nor burnt out in the frame drawn last."""
-    lighting = host.random_lighting(rng, indoor)
+    lighting = host.random_lighting(rng, indoor, variety)
+    dimmest, brightest = variety.level
     for _ in range(ATTEMPTS - 1):
         look, options = lighting
-        if DIMMEST <= renderer.light(look, **options).mean() / 255 <= BRIGHTEST:
+        if dimmest <= renderer.light(look, **options).mean() / 255 <= brightest:
             break
-        lighting = host.random_lighting(rng, indoor)
+        lighting = host.random_lighting(rng, indoor, variety)
     return lighting
 
 

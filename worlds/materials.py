@@ -15,6 +15,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from worlds.variety import USUAL, Variety
+
 MAX_MATERIALS = 128
 ROW = 20
 Colour = tuple[float, float, float]
@@ -85,18 +87,18 @@ class Mood:
     bump: float  # factor on bump
 
     @staticmethod
-    def draw(rng: np.random.Generator) -> "Mood":
-        """A mood: mostly moderate, sometimes extreme."""
+    def draw(rng: np.random.Generator, variety: Variety = USUAL) -> "Mood":
+        """A mood: moderate, and as extreme as the variety allows."""
         return Mood(
             gamma=float(np.exp(rng.normal(0.0, 0.22))),
             saturation=float(np.clip(rng.normal(0.78, 0.25), 0.05, 1.5)),
-            hue=float(rng.normal(0, 0.02) if rng.random() < 0.94 else rng.random()),
+            hue=float(rng.random() if rng.random() < variety.any_hue else rng.normal(0, 0.02)),
             flat=bool(rng.random() < 0.13),
-            wild=float(rng.choice([0.0, 0.05, 0.25], p=[0.45, 0.47, 0.08])),
+            wild=float(rng.choice([0.0, 0.05, 0.25], p=variety.wild)),
             metal=float(rng.choice([0.03, 0.15, 0.34, 0.7], p=[0.27, 0.36, 0.26, 0.11])),
-            roughness=float(rng.normal(0, 0.1)),
+            roughness=float(rng.normal(0, variety.rough)),
             dirt=float(rng.uniform(0.0, 1.8)),
-            bump=float(rng.uniform(0.2, 1.6)),
+            bump=float(rng.uniform(*variety.bump)),
         )
 
 

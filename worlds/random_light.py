@@ -7,24 +7,26 @@ from typing import Any
 import numpy as np
 
 from worlds.look import Colour, Look
+from worlds.variety import USUAL, Variety
 
 Rng = np.random.Generator
 Numbers = dict[str, Any]
 
 
-def random_lighting(rng: Rng, indoor: bool = False) -> tuple[Look, dict[str, Any]]:
+def random_lighting(rng: Rng, indoor: bool = False, variety: Variety = USUAL) -> tuple[Look, dict[str, Any]]:
     """A look that no style has, and no keyword arguments for Renderer.light (all is in the look).
 
     Draws the source of light (sun anywhere, overcast, dusk, night with lamps, lamps or windows inside, flat),
     then air, weather on the surfaces, and the camera's habits: exposure from dark to clipped, tone curve,
     white balance, grade.
     indoor: whether the scene has a ceiling; there the sources are mostly lamps and windows.
+    variety: how far all of it strays.
     """
-    kinds, shares = _INDOOR if indoor else _OUTDOOR
+    kinds, shares = _kinds(indoor, variety)
     numbers = kinds[int(rng.choice(len(kinds), p=shares))](rng)
-    numbers |= _surroundings(rng, indoor)
+    numbers |= _surroundings(rng, indoor, variety.weather)
     key = _brightness(numbers, indoor)
-    numbers |= _camera(rng, key)
+    numbers |= _camera(rng, key, variety)
     return Look(**numbers), {}
 
 
@@ -216,20 +218,29 @@ _INDOOR: tuple[tuple[Callable[[Rng], Numbers], ...], list[float]] = (
 )
 
 
-def _surroundings(rng: Rng, indoor: bool) -> Numbers:
+def _kinds(indoor: bool, variety: Variety) -> tuple[tuple[Callable[[Rng], Numbers], ...], np.ndarray]:
+    """The sources of light and how likely each is."""
+    kinds, shares = _INDOOR if indoor else _OUTDOOR
+    rare = [(_night, variety.night), (_studio, variety.studio)]
+    factors = [next((factor for which, factor in rare if which is kind), 1.0) for kind in kinds]
+    weights = np.array(shares) * factors
+    return kinds, weights / weights.sum()
+
+
+def _surroundings(rng: Rng, indoor: bool, weather: float) -> Numbers:
     """Air and weather on the surfaces; mostly little of each."""
     numbers: Numbers = {"ao": _between(rng, 0.6, 1.5), "bounce": _between(rng, 0.5, 1.4)}
     density = float(np.exp(_between(rng, np.log(3e-4), np.log(0.006))))
-    if rng.random() < 0.12 and not indoor:
+    if rng.random() < 0.12 * weather and not indoor:
         density = float(np.exp(_between(rng, np.log(0.008), np.log(0.05))))
     numbers |= {
         "fog_density": density * (0.3 if indoor else 1.0),
         "fog_falloff": float(rng.choice([0.0, 0.05, 0.2])),
     }
     # the truth stays the dry, bare surface: no cover that would hide it, and damp rather than flooded
-    if rng.random() < 0.1 and not indoor:
+    if rng.random() < 0.1 * weather and not indoor:
         numbers["wet"] = _between(rng, 0.2, 0.6)
-    if rng.random() < 0.06 and not indoor:
+    if rng.random() < 0.06 * weather and not indoor:
         numbers |= {
             "particles": str(rng.choice(["rain", "snow"])),
             "particle_amount": _between(rng, 0.3, 0.9),
@@ -253,20 +264,21 @@ def _brightness(numbers: Numbers, indoor: bool) -> float:
     return 0.3 * (dome + direct + 0.3 * (mean["key"] + mean["rim"]) + 0.3 * numbers.get("lamp", 0.0)) + 0.004
 
 
-def _camera(rng: Rng, brightness: float) -> Numbers:
+def _camera(rng: Rng, brightness: float, variety: Variety) -> Numbers:
     """Exposure from dark to clipped around the key, then tone curve, white balance and grade."""
     tone = str(rng.choice(["standard", "aces", "film"], p=[0.62, 0.23, 0.15]))
     # mostly exposed for the light, so that brightness tells albedo; the rest is off, or follows the picture
-    settled = rng.random() < 0.75
-    grey = 0.2 * float(np.exp(rng.normal(0.0, 0.2 if settled else 0.75)))
-    warmth, green = rng.normal(0, 0.08), rng.normal(0, 0.03)
+    settled = rng.random() < variety.settled
+    grey = 0.2 * float(np.exp(rng.normal(0.0, variety.exposure if settled else 0.75)))
+    wide = variety.grade
+    warmth, green = rng.normal(0, 0.08 * wide), rng.normal(0, 0.03 * wide)
     plain = rng.random() < 0.4  # as a path tracer writes it
     return {
         "tone": tone,
         "exposure": min(grey / brightness, 12.0),
-        "adapt": _between(rng, 0.0, 0.3) if settled else _between(rng, 0.3, 1.0),
+        "adapt": _between(rng, 0.0, variety.adapt) if settled else _between(rng, 0.3, 1.0),
         "tint": (1.0, 1.0, 1.0) if plain else (float(1 + warmth), float(1 + green), float(1 - warmth)),
-        "gamma": 1.0 if plain else _between(rng, 0.8, 1.25),
-        "contrast": 1.0 if plain else _between(rng, 0.85, 1.2),
-        "saturation": 1.0 if plain else _between(rng, 0.55, 1.4),
+        "gamma": 1.0 if plain else _between(rng, 1 - 0.2 * wide, 1 + 0.25 * wide),
+        "contrast": 1.0 if plain else _between(rng, 1 - 0.15 * wide, 1 + 0.2 * wide),
+        "saturation": 1.0 if plain else _between(rng, 1 - 0.45 * wide, 1 + 0.4 * wide),
     }

@@ -10,6 +10,7 @@ from worlds.builder import SceneBuilder
 from worlds.cameras import choose_shot
 from worlds.families import BUILDERS, FAMILIES, HELD_OUT_FAMILIES
 from worlds.heroes import add_hero
+from worlds.variety import USUAL, Variety
 
 __all__ = ["FAMILIES", "HELD_OUT_FAMILIES", "Scene", "build_scene"]
 
@@ -51,7 +52,7 @@ class Scene:
         return len(self.eyes)
 
 
-def build_scene(seed: int, family: str | None = None, num_frames: int = 9) -> Scene:
+def build_scene(seed: int, family: str | None = None, num_frames: int = 9, variety: Variety = USUAL) -> Scene:
     """The scene of a seed; the same arguments give the same bytes.
 
     family: one of FAMILIES or HELD_OUT_FAMILIES; None draws a training family from the seed (never a held-out one).
@@ -62,7 +63,7 @@ def build_scene(seed: int, family: str | None = None, num_frames: int = 9) -> Sc
         raise RequestError(f"no scene family {family!r}; the families are {', '.join(BUILDERS)}")
     # the family's place in the seed keeps one seed's families apart; ord-sums would collide, the bytes do not
     rng = np.random.default_rng([seed, 1, *family.encode()])
-    builder = SceneBuilder(rng, num_frames, FPS)
+    builder = SceneBuilder(rng, num_frames, FPS, variety)
     view = BUILDERS[family](builder)
     shot = choose_shot(builder, view, rng)
     if shot.hero is not None:

@@ -35,6 +35,9 @@ def parse_size(text: str) -> tuple[int, int]:
 )
 @click.option("--lightings", type=int, default=2, show_default=True, help="Random lightings of each clip.")
 @click.option("--targets", type=int, default=2, show_default=True, help="Looks of each clip.")
+@click.option(
+    "--variety", default="usual", show_default=True, help="usual, or wide for rarer scenes, light and relief."
+)
 @click.option("--families", metavar="A,B", help="Only these families of scenes.")
 @traceback_option
 def make_command(
@@ -48,6 +51,7 @@ def make_command(
     stride: int,
     lightings: int,
     targets: int,
+    variety: str,
     families: str | None,
 ) -> None:
     """Render clips with exact G-buffers, motion vectors and looks; the same seed gives the same bytes."""
@@ -55,5 +59,6 @@ def make_command(
     from worlds.make import make_dataset
 
     chosen = None if families is None else tuple(name.strip() for name in families.split(","))
-    counts = {"stride": stride, "lightings": lightings, "targets": targets, "families": chosen}
+    counts = {"stride": stride, "lightings": lightings, "targets": targets}
+    counts |= {"variety": variety, "families": chosen}
     click.echo(make_dataset(out, clips, frames, pixels, seed, workers, split=split, **counts))

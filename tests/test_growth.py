@@ -1,0 +1,58 @@
+"""A deeper network starts as the shallower one whose weights it takes, and takes nothing else."""
+
+import pytest
+import torch
+from torch import nn
+
+from alaya.errors import WeightsError
+from alaya.unet import UNet, UNetConfig
+from alaya.weights import save_checkpoint
+from training.growth import load_or_grow
+
+
+class Net(nn.Module):
+    def __init__(self, deep_blocks, deep=16):
+        super().__init__()
+        self.unet = UNet(
+            UNetConfig(
+                3, 4, widths=(8, 8, deep), head_width=8, embed_dim=16, heads=2, deep_blocks=deep_blocks
+            )
+        )
+
+
+def saved(folder, deep_blocks):
+    torch.manual_seed(deep_blocks)
+    net = Net(deep_blocks)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter)).copy_(parameter.bfloat16())
+    network = {"network": "test", **vars(net.unet.config)}
+    save_checkpoint(
+        folder, net.state_dict(), {"name": "n", "stage": "inverse", "network": network, "legs": []}
+    )
+    return net
+
+
+def test_a_grown_network_is_the_same_function(tmp_path):
+    shallow, grown = saved(tmp_path, 2), Net(6)
+    assert load_or_grow(grown, tmp_path)["name"] == "n"
+    clip, t = torch.randn(1, 3, 3, 16, 24), torch.ones(1)
+    with torch.no_grad():
+        assert torch.equal(grown.unet(clip, t), shallow.unet(clip, t))
+    grown.unet(clip, t).square().sum().backward()  # and what was added learns
+    assert grown.unet.deep[5].conv2.weight.grad.abs().sum() > 0
+    assert grown.unet.attention[2].out.weight.grad.abs().sum() > 0
+
+
+def test_the_same_depth_is_loaded_and_less_is_refused(tmp_path):
+    deep, same = saved(tmp_path, 4), Net(4)
+    load_or_grow(same, tmp_path)
+    assert all(torch.equal(a, b) for a, b in zip(deep.parameters(), same.parameters(), strict=True))
+    with pytest.raises(WeightsError):
+        load_or_grow(Net(2), tmp_path)
+
+
+def test_another_width_is_refused(tmp_path):
+    saved(tmp_path, 2)
+    with pytest.raises(WeightsError):
+        load_or_grow(Net(4, deep=32), tmp_path)
