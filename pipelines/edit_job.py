@@ -18,6 +18,7 @@ from alaya.frames import Window, plan_windows
 from alaya.gbuffer import GBuffer
 from alaya.video_parts import PartWriter, join_parts
 from pipelines import loading
+from pipelines.align import Scale
 from pipelines.background import map_ahead, run_behind
 from pipelines.folder import AUDIO, EDITS, is_done
 from pipelines.inverse_job import RESULT_VERSION
@@ -30,6 +31,7 @@ from pipelines.progress import Progress, Stage
 from pipelines.resume import Ledger, begin_or_resume, rest_of
 from pipelines.settings import OUTPUTS, EditSettings, check_range, hash8, identity_of
 from pipelines.soundness import PICTURES, Checked, in_single_frames, is_flat
+from pipelines.stitch import Carry
 from pipelines.windows import Sealed, run_windows
 
 SURE_LOOK = 0.5  # below it no look is called recognised
@@ -261,6 +263,10 @@ class _Edit:
             cfg_scale=self.settings.cfg_scale,
             clip_frames=self.plan.frames,
         )[: window.num_real]
+
+    def align(self, values: np.ndarray, carry: Carry | None, noted: Scale | None) -> Scale:
+        """As `Task.align`: pictures have no scale that would be free."""
+        return ()
 
     def _working_frame(self, index: int) -> GBuffer:
         """One frame of the clip at the working size."""

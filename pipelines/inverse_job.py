@@ -17,6 +17,7 @@ from alaya.frames import Window, plan_windows
 from alaya.gbuffer import GBuffer
 from alaya.video import VideoInfo, check_frames, copy_audio, probe, read_frames, to_float
 from pipelines import loading
+from pipelines.align import Scale, apply_scale, fit_scale
 from pipelines.background import read_ahead, run_behind
 from pipelines.folder import AUDIO, check_free, clear_clip, clip_files, is_done
 from pipelines.journal import INVERSE_JOB, Journal
@@ -28,10 +29,10 @@ from pipelines.progress import Progress, Stage
 from pipelines.resume import Ledger, begin_or_resume, rest_of
 from pipelines.settings import InverseSettings, check_range, identity_of
 from pipelines.soundness import GBUFFERS, Checked, in_single_frames, is_flat
-from pipelines.stitch import next_start, pack, unpack
+from pipelines.stitch import Carry, next_start, pack, unpack
 from pipelines.windows import Sealed, run_windows
 
-RESULT_VERSION = 2  # raised by hand when the same settings give another result
+RESULT_VERSION = 3  # raised by hand when the same settings give another result
 
 
 def run_inverse(
@@ -191,7 +192,7 @@ class _Inverse:
         outputs = (
             [] if parts else [p for i in frames for p in frame_paths(self.settings.folder, self.info, i)]
         )
-        self.ledger.seal(window, sealed.key, sealed.carry, outputs, parts, **fresh)
+        self.ledger.seal(window, sealed.key, sealed.carry, outputs, parts, sealed.scale, **fresh)
 
     def __post_init__(self) -> None:
         self._noted: dict[str, int] = {}
@@ -219,6 +220,14 @@ class _Inverse:
     def is_flat(self, clip: np.ndarray) -> bool:
         """As `Task.is_flat`."""
         return is_flat(clip)
+
+    def align(self, values: np.ndarray, carry: Carry | None, noted: Scale | None) -> Scale:
+        """As `Task.align`: one scale of depth and of albedo for the whole clip."""
+        scale = noted
+        if scale is None:
+            scale = () if carry is None else fit_scale(values, carry)
+        apply_scale(values, scale)
+        return scale
 
     def predict(self, clip: np.ndarray, window: Window) -> np.ndarray:
         """As `Task.predict`: packed G-buffers."""

@@ -13,6 +13,7 @@ import numpy as np
 from alaya.errors import AlayaError
 from alaya.files import atomic_path, file_sha256
 from alaya.frames import Window
+from pipelines.align import Scale
 from pipelines.journal import Journal, Run
 from pipelines.plan import Plan
 from pipelines.progress import Progress
@@ -121,6 +122,10 @@ class Ledger:
         self.windows = recut(self.windows, index, num_frames, self._overlap)
         self.journal.note(self.job, "shrunk", window=index, num_frames=num_frames)
 
+    def scale(self, index: int) -> Scale | None:
+        """The scale that a finished window was brought to; None of a window that is still to be done."""
+        return tuple(self._past[index].get("scale", ())) if index < self.done else None
+
     def bring_tiles(self, index: int, model: Any) -> bool:
         """Have the model work in tiles where the interrupted run did; True if it did not do so already."""
         if self.tiled is None or index < self.tiled or model.eased_into_tiles:
@@ -141,9 +146,12 @@ class Ledger:
         carry: Carry | None,
         outputs: Iterable[Path],
         parts: Iterable[Path],
+        scale: Scale = (),
         **facts: Any,
     ) -> None:
         """Note that the window is done; its files are on the disk. What it leaves to the next is stored first."""
+        if scale:
+            facts["scale"] = scale
         if carry is not None:
             facts |= {"weights": carry.weights, "tail": self._save(self._tail(window.index), carry.sums)}
         frames = [window.start, next_start(self.windows, window)]

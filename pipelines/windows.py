@@ -1,4 +1,4 @@
-"""Runs a job's windows in order: take the input, predict, check, blend, hand out finished frames, seal.
+"""Runs a job's windows in order: take the input, predict, check, align, blend, hand out finished frames, seal.
 
 Out of memory, the rest of the clip is cut into smaller windows; the finished ones are kept.
 """
@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from alaya.frames import Window
+from pipelines.align import Scale
 from pipelines.plan import Plan
 from pipelines.progress import Progress, Stage
 from pipelines.resume import Ledger
@@ -50,6 +51,19 @@ class Task(Protocol, Generic[Item, Clip]):
         """The window's real frames, (stop - start, h, w, c) float32, the caller's to write over."""
         ...
 
+    def align(self, values: np.ndarray, carry: Carry | None, noted: Scale | None) -> Scale:
+        """Bring a window's values, in place, to the scale of the windows before it.
+
+        Args:
+            values: of `predict`.
+            carry: what those windows gave to its first frames.
+            noted: the scale that an interrupted run found for this window, which is used again.
+
+        Returns:
+            The scale that was used.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class Sealed:
@@ -58,6 +72,7 @@ class Sealed:
     window: Window
     key: str
     carry: Carry | None
+    scale: Scale
 
 
 def run_windows(
@@ -91,12 +106,13 @@ def run_windows(
             continue
         del clip
         stage.advance(plan.predict_work(window, ledger.windows))
+        scale = task.align(values, carry, ledger.scale(index))
         finished, carry = blend(ledger.windows, index, values, carry)
         del values
         if index >= ledger.done:
             for first in range(0, len(finished), step):
                 yield finished[first : first + step].copy()
-            yield Sealed(window, key, carry)
+            yield Sealed(window, key, carry, scale)
         del finished
         index += 1
 
