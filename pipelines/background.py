@@ -3,6 +3,7 @@
 import contextlib
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _END = object()
+GRACE_SECONDS = 1.0  # what is left of two, in which a job must have stopped, to end the process itself
 POLL_SECONDS = 0.1  # how soon a thread notices that the other side has stopped
 
 
@@ -80,13 +82,17 @@ def map_ahead(
 
 @contextlib.contextmanager
 def write_behind(write: Callable[[Item], None], depth: int = 2) -> Iterator[Callable[[Item], None]]:
-    """A `write` that returns at once; its error is raised by the next call or at the end, never lost."""
+    """A `write` that returns at once; its error is raised by the next call or at the end, never lost.
+
+    Where the block is left by an error or by being stopped, what waits is written for a second and no longer.
+    """
     waiting: queue.Queue[Any] = queue.Queue(maxsize=depth)
     failed: list[BaseException] = []
+    until = float("inf")
 
     def drain() -> None:
         while (item := waiting.get()) is not _END:
-            if not failed:
+            if not failed and time.monotonic() < until:
                 try:
                     write(item)
                 except BaseException as error:  # handed to the caller, who raises it
@@ -101,6 +107,9 @@ def write_behind(write: Callable[[Item], None], depth: int = 2) -> Iterator[Call
     thread.start()
     try:
         yield put
+    except BaseException:
+        until = time.monotonic() + GRACE_SECONDS
+        raise
     finally:
         waiting.put(_END)
         thread.join()

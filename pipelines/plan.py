@@ -16,7 +16,7 @@ BASE_BYTES = 300e6  # Python, torch and the embedded weights
 BYTES_PER_WORKING_PIXEL = 250  # a window's frames, its prediction and the sums waiting for the next window
 BYTES_PER_OUTPUT_PIXEL = 400  # a frame while it is restored and encoded, and those that wait for it
 DISK_BYTES_PER_PIXEL = {"png": 18.0, "exr": 20.0, "mp4": 1.0, "video": 0.4}
-CHUNK_PIXELS = 500_000
+CHUNK_PIXELS, CHUNK_FRAMES = 500_000, 8
 
 
 @dataclass(frozen=True)
@@ -111,5 +111,8 @@ def make_plan(
 
 
 def chunk_frames(height: int, width: int) -> int:
-    """Frames that are restored and written at a time: about half a million pixels, at least one frame."""
-    return max(1, CHUNK_PIXELS // (height * width))
+    """Frames that are restored and written at a time: about half a million pixels, one to eight frames.
+
+    Every file is flushed to the disk, so that many small frames take as long as few large ones.
+    """
+    return min(CHUNK_FRAMES, max(1, CHUNK_PIXELS // (height * width)))

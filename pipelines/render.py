@@ -72,11 +72,12 @@ def run_render(
     first, once = load_inverse or loading.INVERSE, (load_editor or loading.EDITING).once()
     inverse, edits = divide(settings, first, once)
     folder = inverse.folder
-    check_free(folder, Journal(folder), settings.overwrite)
     if settings.inverse_env is not None or settings.editing_env is not None:
+        check_free(folder, Journal(folder), settings.overwrite)
         return _render_apart(settings, inverse, edits, first, once, progress)
-    video = probe(settings.input)
     with lock_folder(folder):
+        check_free(folder, Journal(folder), settings.overwrite)
+        video = probe(settings.input)
         inverse_job.make_clip(inverse, video, first, progress)
         videos = []
         for edit in edits:
