@@ -16,7 +16,7 @@ from alaya.lora_files import parse_wish
 from alaya.strict_json import parse_object
 from pipelines.settings import RenderSettings, clip_name, parse_frames, parse_interval
 
-MAX_BYTES = 64 << 20
+MAX_BYTES, MAX_LINES = 64 << 20, 100_000
 SUMMARY = "batch.json"
 SHOWN = 60  # characters of a bad value
 
@@ -147,6 +147,8 @@ def _read(path: Path) -> str:
         if path.stat().st_size > MAX_BYTES:
             raise RequestError(f"{path} is larger than {MAX_BYTES} bytes; cut it into several")
         data = path.read_bytes()
+        if data.count(b"\n") > MAX_LINES:
+            raise RequestError(f"{path} has more than {MAX_LINES} lines; cut it into several")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise RequestError(f"the jobs file {path} cannot be read: {reason}") from error

@@ -50,7 +50,7 @@ CHOICES = {
 
 def parse_frames(text: str) -> FrameRange:
     """`A:B` (B not included, either may be left out) as (start, stop); raises RequestError."""
-    match = re.fullmatch(r"(\d*):(\d*)", text.strip())
+    match = re.fullmatch(r"([0-9]{0,18}):([0-9]{0,18})", text.strip())
     if match is None:
         raise RequestError(f"--frames takes A:B (frames A to B-1), got {text!r}; try 0:57")
     return int(match[1] or 0), int(match[2]) if match[2] else None
