@@ -57,6 +57,14 @@ class FakeRenderer:
         }
         return self.shown
 
+    @property
+    def num_samples(self):
+        return self.height * self.width
+
+    def distances(self, frame):
+        depth = self.gbuffer(frame)["depth"]
+        return depth[np.isfinite(depth)]
+
     def light(self, look, particles=True, gain=1.0):
         lit = np.clip(self.shown["albedo"] * look * gain + 0.1 * particles, 0, 1)
         return np.rint(lit * 255).astype(np.uint8)

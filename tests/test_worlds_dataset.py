@@ -152,15 +152,14 @@ def test_stride_keeps_every_nth_frame(folder, tmp_path):
 
 
 def test_a_camera_that_sees_nothing_is_drawn_again():
-    depth = np.full((20, 20), np.inf)
-    assert not make._sees_enough(depth, 0.0)
-    assert not make._sees_enough(np.full((20, 20), 5.0), 0.0)
-    assert not make._sees_enough(np.linspace(0.1, 0.7, 400).reshape(20, 20), 0.0)
-    slope = np.linspace(1, 30, 400).reshape(20, 20)
-    assert make._sees_enough(slope, 0.02)
-    slope[0, :4] = np.inf  # one part in a hundred
-    assert make._sees_enough(slope, 0.0)
-    assert not make._sees_enough(slope, 0.02)
+    assert not make._sees_enough(np.empty(0), 400, 0.0)
+    assert not make._sees_enough(np.full(400, 5.0), 400, 0.0)
+    assert not make._sees_enough(np.linspace(0.1, 0.7, 400), 400, 0.0)
+    slope = np.linspace(1, 30, 400)
+    assert make._sees_enough(slope, 400, 0.02)
+    assert not make._sees_enough(slope[:80], 400, 0.0)
+    assert make._sees_enough(slope[4:], 400, 0.0)
+    assert not make._sees_enough(slope[4:], 400, 0.02)  # sky on one part in a hundred
 
 
 def test_intrinsics_of_a_right_angle():

@@ -304,7 +304,7 @@ def test_sunlight_casts_a_shadow_away_from_the_sun(make_renderer: Any) -> None:
     renderer = make_renderer(supersample=2)
     renderer.load(scene)
     renderer.gbuffer(0)
-    crisp = replace(LOOKS["sunny"], shadow=1.0, shadow_soft=0.03)
+    crisp = replace(LOOKS["sunny"], sun=(4.1, 3.75, 3.05), ambient=1.0, shadow=1.0, shadow_soft=0.03)
     left, right = (
         renderer.light(crisp, sun_azimuth=side * np.pi / 2, sun_elevation=0.45).astype(int)
         for side in (-1, 1)

@@ -59,19 +59,21 @@ class Programs:
 def set_uniforms(program: Any, **values: Any) -> None:
     """Write uniforms by name, matrices column-major; names that the compiler dropped are skipped."""
     for name, value in values.items():
-        if name not in program:
+        uniform = program.get(name, None)  # `in` would walk over all of its members
+        if uniform is None:
             continue
         if isinstance(value, np.ndarray):
             matrix = value.ndim >= 2 and value.shape[-1] == value.shape[-2] and value.shape[-1] in (3, 4)
             value = value.swapaxes(-1, -2) if matrix else value
-            program[name].write(np.ascontiguousarray(value, np.float32).tobytes())
+            uniform.write(np.ascontiguousarray(value, np.float32).tobytes())
         else:
-            program[name].value = value
+            uniform.value = value
 
 
 def bind(program: Any, **textures: Any) -> None:
     """Bind textures to samplers by name; units are given in order."""
     for unit, (name, texture) in enumerate(textures.items()):
-        if name in program:
+        sampler = program.get(name, None)
+        if sampler is not None:
             texture.use(unit)
-            program[name].value = unit
+            sampler.value = unit

@@ -186,6 +186,7 @@ def draw_clip(host: Stage, renderer: Any, info: DatasetInfo, index: int) -> dict
     targets = np.sort(rng.choice(len(info.looks), info.targets, replace=False))
     scene, seed = _seen_scene(host, renderer, info, index, info.families[family])
     variety = variety_of(info.variety)
+    renderer.gbuffer(0)  # lightings are tried on the first frame
     lightings = [_useful_lighting(host, renderer, rng, scene.indoor, variety) for _ in range(info.lightings)]
     shots = [(look, dict(particles=True) | options) for look, options in lightings]
     shots += [(host.looks[info.looks[look]], dict(particles=False)) for look in targets]
@@ -229,18 +230,20 @@ def _seen_scene(host: Stage, renderer: Any, info: DatasetInfo, index: int, famil
         seed = scene_seed(info.split, info.seed, index, attempt)
         scene = strided(host.build_scene(seed, family, num_frames, variety), info.stride)
         renderer.load(scene)
-        ends = (renderer.gbuffer(frame)["depth"] for frame in {0, info.num_frames - 1})
-        if all(_sees_enough(depth, variety.sliver) for depth in ends):
+        ends = (renderer.distances(frame) for frame in {0, info.num_frames - 1})
+        if all(_sees_enough(seen, renderer.num_samples, variety.sliver) for seen in ends):
             break
     return scene, seed
 
 
-def _sees_enough(depth: np.ndarray, sliver: float) -> bool:
-    """Is there ground for learning: a quarter of surface, no sliver of sky, no wall in the face, some depth."""
-    surface = depth[np.isfinite(depth)]
-    if surface.size < depth.size / 4 or 0 < depth.size - surface.size < sliver * depth.size:
+def _sees_enough(seen: np.ndarray, samples: int, sliver: float) -> bool:
+    """Is there ground for learning: a quarter of surface, no sliver of sky, no wall in the face, some depth.
+
+    seen: (n,) metres of the samples that show a surface, out of `samples`.
+    """
+    if seen.size < samples / 4 or 0 < samples - seen.size < sliver * samples:
         return False
-    near, middle, far = np.quantile(surface, [0.05, 0.5, 0.95])
+    near, middle, far = np.quantile(seen, [0.05, 0.5, 0.95])
     return bool(middle > 0.6 and far > 1.3 * near)
 
 

@@ -34,12 +34,13 @@ class Renderer:
         self._lighting = LightingPass(self._context, programs, self._surfaces, self._openness)
         self._scene: Scene | None = None
         self._view: Viewpoint | None = None
+        self._drawn: tuple[int, Viewpoint] | None = None
 
     def load(self, scene: Scene) -> None:
         """Make `scene` the one that gbuffer() draws."""
         with self._context:  # a process may hold several renderers, each with a context of its own
             self._surfaces.load(scene)
-            self._scene, self._view = scene, None
+            self._scene, self._view, self._drawn = scene, None, None
             # one reach for the whole clip: shadows must not change blur between frames
             far = [self._surfaces.distances(scene, frame) for frame in (0, scene.num_frames - 1)]
             self._reach = max(float(np.clip(np.percentile(d, 85), 4.0, 45.0)) if len(d) else 4.0 for d in far)
@@ -61,8 +62,10 @@ class Renderer:
                 f"give 0 to {scene.num_frames - 1}"
             )
         with self._context:
-            self._frame, self._view = frame, self._surfaces.draw(scene, frame)
-            self._openness.render(self._view)
+            if self._drawn is None or self._drawn[0] != frame:
+                self._draw(scene, frame)
+            assert self._drawn is not None
+            self._frame, self._view = self._drawn
             colour, shape, finish, motion = self._surfaces.read()
         mask = shape[..., 3] > 0
         return {
@@ -76,6 +79,21 @@ class Renderer:
             "motion": motion.copy() if frame else np.zeros_like(motion),
             "mask": mask,
         }
+
+    def distances(self, frame: int) -> NDArray[np.float64]:
+        """Planar depths in metres of a frame's samples that show a surface, (samples,); little work, nothing is lit."""
+        with self._context:
+            return self._surfaces.distances(self._require_scene(), frame)
+
+    @property
+    def num_samples(self) -> int:
+        """Samples in one frame: pixels times supersampling squared."""
+        return self._surfaces.width * self._surfaces.height * self._surfaces.samples**2
+
+    def _draw(self, scene: Scene, frame: int) -> None:
+        view = self._surfaces.draw(scene, frame)
+        self._openness.render(view)
+        self._drawn = frame, view
 
     def light(
         self,
@@ -112,7 +130,7 @@ class Renderer:
 
     def _light_level(self, scene: Scene) -> float:
         """How bright the clip's first frame is under an even sky of brightness 1: albedo times openness."""
-        self._openness.render(self._surfaces.draw(scene, 0))
+        self._draw(scene, 0)
         colour, shape, _, _ = self._surfaces.read()
         surface = shape[..., 3] > 0
         if not surface.any():
