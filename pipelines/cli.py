@@ -126,7 +126,7 @@ def explain(error: BaseException, given: Sequence[str]) -> int:
     if isinstance(error, AlayaError):
         code = error.exit_code
     elif isinstance(error, OSError) and error.filename is not None:
-        text = f"{error.filename}: {error.strerror}"
+        text = str(AlayaError(f"{error.filename}: {error.strerror}"))  # which is cut to a line's length
     elif isinstance(error, MemoryError):
         text = "out of memory; try a smaller --num-frames or --height and --width"
     elif getattr(error, "exit_code", None) == 2:  # a style's error, from the room that knows no other

@@ -226,7 +226,9 @@ def _listen(near: Connection, process: multiprocessing.Process, tally: Tally, ca
 
 def groups(folder: Path, full: bool) -> dict[str, list[Case]]:
     """The cases of each group; of media a sample unless `full`."""
+    import hostile_commands
     import hostile_documents
+    import hostile_jobs
     import hostile_media
     import hostile_names
     import hostile_weights
@@ -236,15 +238,17 @@ def groups(folder: Path, full: bool) -> dict[str, list[Case]]:
         "media_oddities": hostile_media.oddities(full),
         "checkpoints": hostile_weights.cases(),
         "documents": hostile_documents.cases(),
+        "jobs": hostile_jobs.cases(),
         "names": hostile_names.cases(),
+        "commands": hostile_commands.cases(full),
     }
 
 
 def warm() -> None:
     """Import what reads weights, so that no case pays for it and no import is taken for an attack."""
-    import hostile_weights
+    import hostile_commands
 
-    hostile_weights.warm()
+    hostile_commands.warm()
 
 
 def main() -> None:
@@ -259,7 +263,7 @@ def main() -> None:
         for key, cases in groups(Path(text), asked.full).items():
             if asked.only and key not in asked.only:
                 continue
-            if key == "checkpoints":
+            if key in ("checkpoints", "commands"):
                 warm()
             rows[key] = run_apart(cases, Path(text) / key).row()
             print(key, json.dumps(rows[key], indent=1), flush=True)

@@ -7,6 +7,7 @@ import json
 import tomllib
 
 import hostile
+import hostile_commands
 import hostile_documents
 import hostile_media
 import hostile_names
@@ -22,7 +23,7 @@ from alaya.strict_json import parse_object
 from prompts.strict_toml import read_toml
 from prompts.styles import StyleError
 
-GROUPS = ("media_mutants", "media_oddities", "checkpoints", "documents", "names")
+GROUPS = ("media_mutants", "media_oddities", "checkpoints", "documents", "jobs", "names", "commands")
 QUICK = settings(
     max_examples=40,
     deadline=None,
@@ -34,7 +35,7 @@ QUICK = settings(
 
 @pytest.fixture(scope="module", autouse=True)
 def _warm():
-    hostile_weights.warm()
+    hostile_commands.warm(full=False)
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -51,7 +52,9 @@ def test_the_whole_corpus_is_as_large_as_it_says(tmp_path):
     assert sizes["media_oddities"] >= 20
     assert sizes["checkpoints"] >= 60
     assert sizes["documents"] >= 200
+    assert sizes["jobs"] >= 100
     assert sizes["names"] >= 40
+    assert sizes["commands"] == 80
 
 
 def test_the_corpus_is_the_same_every_time(tmp_path):
