@@ -16,6 +16,7 @@ from alaya.clip_info import ClipInfo
 from alaya.codes import encode_channel
 from alaya.errors import ClipError, RequestError
 from alaya.exr import clip_attributes, write_exr
+from alaya.extra_channels import EXTRA_CHANNELS
 from alaya.files import atomic_write
 from alaya.gbuffer import CHANNEL_WIDTH, CHANNELS, GBuffer, check_background, check_values
 from alaya.mp4_clip import Mp4Files
@@ -25,7 +26,7 @@ INFO_NAME = "clip.json"
 # What may lie in a clip's folder beside its frames: a run keeps its edits, report and journal there.
 COMPANIONS = {
     *(".alaya", "edits", "previews", "report.html", "audio.mka", CAMERA_NAME),
-    *("diffuse_albedo", "specular_albedo"),
+    *EXTRA_CHANNELS,
 }
 FRAME_FILES = re.compile(r"frame[._](\d+)\.(png|exr)")
 LEFTOVERS = re.compile(r"\.(frame[._]\d+|clip|[a-z]+)\.(png|exr|json|mp4)\.tmp-\d+")  # of a killed process
@@ -241,7 +242,7 @@ def frame_paths(folder: Path, info: ClipInfo, index: int) -> list[Path]:
 
 def remove_frames(folder: Path, start: int) -> None:
     """Remove a clip's own frame files from `start` on, its videos and clip.json; nothing else is touched."""
-    for parent in (folder, *(folder / name for name in CHANNELS)):
+    for parent in (folder, *(folder / name for name in (*CHANNELS, *EXTRA_CHANNELS))):
         if parent.is_symlink():
             raise RequestError(f"{parent} is a link; choose another output folder")
         if not parent.is_dir():

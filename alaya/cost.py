@@ -24,6 +24,7 @@ class Task:
         new_words: a text was asked for that has to be read first.
         tiled: the autoencoder works in tiles.
         fp8: the linear layers of the network's blocks are kept in 8 bits.
+        extra_pictures: that are to be drawn besides a G-buffer's.
     """
 
     frames: int
@@ -37,6 +38,7 @@ class Task:
     new_words: bool = False
     tiled: bool = False
     fp8: bool = False
+    extra_pictures: int = 0
 
 
 @dataclass(frozen=True)

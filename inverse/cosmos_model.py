@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -24,10 +24,10 @@ from inverse.cosmos_codec import RATIO, TILES, CosmosCodec
 from inverse.cosmos_files import NAME, ConvertedFolder, PublishedFiles
 from inverse.cosmos_load import load_parts
 from inverse.cosmos_outline import MAX_SIDE, NUM_FRAMES, NUM_STEPS, OPTIONS, ROPE_DTYPES
-from inverse.cosmos_pictures import EXTRA_PASSES, PASSES, blended_normals, to_gbuffer
+from inverse.cosmos_pictures import EXTRA_PASSES, PASSES, blended_normals, to_extras, to_gbuffer
 from inverse.cosmos_sampler import sample
 from inverse.cosmos_switches import apply_fp8, make_fast_scheduler
-from inverse.restore import restore
+from inverse.restore import restore, restore_extras
 
 
 class CosmosInverse:
@@ -129,6 +129,24 @@ class CosmosInverse:
         """As `InverseModel.predict`."""
         return to_gbuffer(self.pictures(rgb, num_steps=num_steps, seed=seed, first_frame=first_frame))
 
+    def predict_extra(
+        self,
+        rgb: np.ndarray,
+        extra: Sequence[str],
+        *,
+        num_steps: int | None = None,
+        seed: int = 0,
+        first_frame: int = 0,
+    ) -> tuple[GBuffer, dict[str, np.ndarray]]:
+        """As `predict`, and of the same call the pictures of `alaya.extra_channels` called `extra`.
+
+        Returns:
+            The G-buffers, and name -> (T, h, w, 3) float32 in [0, 1], coded as they are stored.
+        """
+        names = (*PASSES, *(name for name in extra if name in EXTRA_PASSES))
+        drawn = self.pictures(rgb, names, num_steps=num_steps, seed=seed, first_frame=first_frame)
+        return to_gbuffer(drawn), to_extras(drawn, extra)
+
     def estimate(
         self, rgb: np.ndarray, *, num_steps: int | None = None, seed: int = 0, first_frame: int = 0
     ) -> tuple[GBuffer, np.ndarray]:
@@ -176,6 +194,10 @@ class CosmosInverse:
     def restore(self, coarse: GBuffer, rgb: np.ndarray) -> GBuffer:
         """As `InverseModel.restore`."""
         return restore(coarse, rgb, self.info.far)
+
+    def restore_extra(self, coarse: Mapping[str, np.ndarray], rgb: np.ndarray) -> dict[str, np.ndarray]:
+        """As `restore`, for what `predict_extra` gave besides."""
+        return restore_extras(coarse, rgb)
 
     def _encode(self, video: Tensor) -> Tensor:
         with self.placement.using(self.codec.vae):

@@ -20,7 +20,7 @@ NUM_PICTURES = 5
 ROPE_DTYPES = ("fp32", "bf16")
 OPTIONS = frozenset(
     {"num_steps", "height", "width", "dtype", "rope_dtype", "offload", "attention", "compile"}
-    | {"lora", "fp8", "fast_scheduler"}
+    | {"lora", "fp8", "fast_scheduler", "extra_channels"}
 )
 PATCH_WEIGHT = "patch_embed.proj.weight"
 LATENT, PATCH = 8, 2
@@ -101,7 +101,8 @@ def task_phases(network: Shapes, codec: Shapes, task: Task) -> tuple[Phase, ...]
     layers = [f"transformer_blocks.{number}." for number in range(config["num_layers"])]
     folded = FOLDED_ROWS * config["num_layers"] * width
     size = task.dtype_bytes
-    rows = tokens * max(1, min(NUM_PICTURES, MAX_TOKENS // tokens))
+    pictures = NUM_PICTURES + task.extra_pictures
+    rows = tokens * max(1, min(pictures, MAX_TOKENS // tokens))
     tables = task.num_steps * (9 * config["num_layers"] + 2) * width
     row = ROW_BYTES[0] * size + ROW_BYTES[1]
     held = count_values(codec) * task.codec_bytes
@@ -116,7 +117,7 @@ def task_phases(network: Shapes, codec: Shapes, task: Task) -> tuple[Phase, ...]
             weights + folded * size,
             streamed + folded * size,
             row * rows * width + tables * size,
-            network_flops(network, tokens, task.num_steps),
+            network_flops(network, tokens, task.num_steps, pictures),
         ),
         Phase(
             "tokenizer, decoding",
@@ -124,7 +125,7 @@ def task_phases(network: Shapes, codec: Shapes, task: Task) -> tuple[Phase, ...]
             held,
             held,
             CODEC_VALUES[1] * pixels,
-            NUM_PICTURES * decode,
+            pictures * decode,
         ),
     )
 

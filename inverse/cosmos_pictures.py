@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from alaya.codes import RELATIVE_RANGE
 from alaya.colour import linear_to_srgb, srgb_to_linear
+from alaya.extra_channels import BLENDED_NORMAL
 from alaya.gbuffer import GBuffer
 
 PASSES = {"albedo": 0, "normal": 3, "depth": 4, "roughness": 2, "metallic": 1}
@@ -37,6 +38,17 @@ def to_gbuffer(pictures: Mapping[str, np.ndarray]) -> GBuffer:
         roughness=scalars["roughness"].astype(np.float32),
         metallic=scalars["metallic"].astype(np.float32),
     )
+
+
+def to_extras(pictures: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:
+    """What of `alaya.extra_channels` was asked for: name -> (T, h, w, 3) float32 in [0, 1].
+
+    Args:
+        pictures: as decoded, about [-1, 1]; those asked for, and "normal".
+        names: of `EXTRA_CHANNELS`.
+    """
+    drawn = {**pictures, BLENDED_NORMAL: blended_normals(pictures["normal"])}
+    return {name: np.clip(drawn[name] * 0.5 + 0.5, 0, 1).astype(np.float32) for name in names}
 
 
 def to_pictures(gbuffer: GBuffer) -> dict[str, np.ndarray]:

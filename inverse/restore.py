@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from alaya.extra_channels import BLENDED_NORMAL
 from alaya.gbuffer import GBuffer
 from alaya.guided import box_sums, enlarge
 from alaya.resize import from_planes, join, resize_frame, resize_gbuffer, to_planes
@@ -20,6 +23,27 @@ def restore(coarse: GBuffer, rgb: np.ndarray, far: float) -> GBuffer:
     """As `InverseModel.restore`; no depth comes out beyond `far`."""
     frames = (_restore_one(coarse.frames(i, i + 1), rgb[i], far) for i in range(coarse.num_frames))
     return join(frames, coarse.num_frames)
+
+
+def restore_extras(coarse: Mapping[str, np.ndarray], rgb: np.ndarray) -> dict[str, np.ndarray]:
+    """As `restore`, for name -> (T, h, w, 3) in [0, 1] of `alaya.extra_channels`, coded as they are stored."""
+    return {name: np.stack(_enlarged(name, frames, rgb)) for name, frames in coarse.items()}
+
+
+def _enlarged(name: str, frames: np.ndarray, rgb: np.ndarray) -> list[np.ndarray]:
+    """One picture's frames, (H, W, 3) each."""
+    (height, width), (rows, columns) = rgb.shape[1:3], frames.shape[1:3]
+    if height <= rows and width <= columns:
+        return [resize_frame(frame, height, width) for frame in frames]
+    ridge = SURFACE_RIDGE if name == BLENDED_NORMAL else ALBEDO_RIDGE
+    large = []
+    for frame, picture in zip(frames, rgb, strict=True):
+        small = resize_frame(picture, rows, columns)
+        planes, low, high = (
+            torch.from_numpy(np.ascontiguousarray(each)).permute(2, 0, 1) for each in (frame, small, picture)
+        )
+        large.append(enlarge(planes, low, high, ridge=ridge).clamp_(0, 1).permute(1, 2, 0).numpy())
+    return large
 
 
 def _restore_one(coarse: GBuffer, rgb: np.ndarray, far: float) -> GBuffer:

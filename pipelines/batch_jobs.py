@@ -6,7 +6,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,7 @@ ADAPTERS = Kind(
     _is_words,
     lambda value: tuple(parse_wish(text) for text in ([value] if isinstance(value, str) else value)),
 )
+NAMES = replace(WORDS, wanted="names of pictures")
 COLUMNS: dict[str, Kind] = {
     "input": PLACE,
     "name": TEXT,
@@ -103,6 +104,7 @@ COLUMNS: dict[str, Kind] = {
     "frames": RANGE,
     "cfg_scale": NUMBER,
     **dict.fromkeys(("device", "dtype", "rope_dtype", "offload", "attention"), TEXT),
+    "extra_channels": NAMES,
     **dict.fromkeys(("inverse_env", "editing_env"), TEXT),
     **dict.fromkeys(("inverse_lora", "editing_lora"), ADAPTERS),
     **dict.fromkeys(("compile", "reference", "fp8", "fast_scheduler"), SWITCH),

@@ -7,6 +7,7 @@ from typing import Any
 from alaya.clip_writer import INFO_NAME as CLIP_JSON
 from alaya.clip_writer import remove_frames
 from alaya.errors import RequestError
+from alaya.extra_channels import EXTRA_CHANNELS
 from alaya.gbuffer import CHANNELS
 from pipelines.journal import HIDDEN, Journal, first_difference
 
@@ -53,7 +54,8 @@ def clear_clip(folder: Path) -> None:
 
 
 def clip_files(folder: Path) -> list[Path]:
-    """The files of the G-buffer clip in `folder`: frames or channel videos, clip.json, audio."""
-    files = [path for name in CHANNELS for path in (folder / name).glob("frame_*.png")]
+    """The files of the G-buffer clip in `folder`: frames or channel videos, pictures beside them, clip.json, audio."""
+    names = (*CHANNELS, *EXTRA_CHANNELS)
+    files = [path for name in names for path in (folder / name).glob("frame_*.png")]
     files += [folder / name for name in (CLIP_JSON, AUDIO, *(f"{channel}.mp4" for channel in CHANNELS))]
     return [path for path in files if path.is_file()] + list(folder.glob("frame.*.exr"))

@@ -12,13 +12,14 @@ import numpy as np
 from alaya.clip_info import ClipInfo, DepthInfo, ModelNote, SourceInfo
 from alaya.clip_writer import INFO_NAME as CLIP_JSON
 from alaya.clip_writer import ClipWriter, frame_paths
+from alaya.extra_channels import BYTES_PER_PIXEL, extra_paths, write_extras
 from alaya.files import atomic_write, content_sha256, lock_folder
 from alaya.frames import Window, plan_windows
 from alaya.gbuffer import GBuffer
 from alaya.video import VideoInfo, check_frames, copy_audio, probe, read_frames, to_float
 from pipelines import loading
 from pipelines.align import Scale, apply_scale, fit_scale
-from pipelines.background import read_ahead, run_behind
+from pipelines.background import read_ahead, run_behind, settle
 from pipelines.folder import AUDIO, check_free, clear_clip, clip_files, is_done
 from pipelines.journal import INVERSE_JOB, Journal
 from pipelines.loading import Loader
@@ -28,10 +29,12 @@ from pipelines.plan import Plan, chunk_frames, make_plan
 from pipelines.progress import Progress, Stage
 from pipelines.resume import Ledger, begin_or_resume, rest_of
 from pipelines.settings import InverseSettings, check_range, identity_of
-from pipelines.soundness import GBUFFERS, Checked, in_single_frames, is_flat
+from pipelines.soundness import GBUFFERS, MASK_PLANE, Checked, in_single_frames, is_flat
 from pipelines.stitch import Carry, next_start, pack, unpack
 from pipelines.windows import Sealed, run_windows
 
+GBUFFER_PLANES = MASK_PLANE + 1
+"""Planes of `pipelines.stitch.pack`."""
 RESULT_VERSION = 3  # raised by hand when the same settings give another result
 
 
@@ -70,7 +73,8 @@ def make_clip(settings: InverseSettings, video: VideoInfo, load: Loader, progres
     working = settings.working_size or model.working_size(video.height, video.width)
     num_steps = settings.num_steps or model.info.num_steps
     plan = make_plan("inverse", video.path.name, windows, size, working, num_steps, settings.format)
-    plan = informed(plan, model)
+    beside = len(settings.extra_channels) * frames * video.height * video.width * BYTES_PER_PIXEL
+    plan = informed(replace(plan, disk=plan.disk + round(beside)), model)
     progress.plan(plan)
     ledger = Ledger(journal, INVERSE_JOB, identity, windows, settings.overlap)
     begin_or_resume(
@@ -150,7 +154,7 @@ class _Inverse:
         if done:
             atomic_write(folder / CLIP_JSON, replace(self.info, complete=False).to_json())
         writer = ClipWriter(folder, self.info, overwrite=True, start=done, room=self.ledger.room)
-        step = chunk_frames(self.plan.height, self.plan.width)
+        step, written = chunk_frames(self.plan.height, self.plan.width), done
         with (
             writer,
             run_behind() as later,
@@ -159,10 +163,15 @@ class _Inverse:
             for piece in run_windows(self, self.ledger, self.plan, step, stage, progress):
                 if isinstance(piece, Sealed):
                     later(partial(self._seal, writer, piece))
+                    if piece.swift:
+                        settle(later)
                     continue
-                coarse = unpack(piece)
+                coarse, extras = unpack(piece[..., :GBUFFER_PLANES]), self._split(piece)
                 rgb = np.stack([to_float(next(full_size)) for _ in range(coarse.num_frames)])
+                if extras:
+                    later(partial(write_extras, folder, written, self.model.restore_extra(extras, rgb)))
                 later(partial(writer.write, self._restore(coarse, rgb)))
+                written += coarse.num_frames
                 stage.advance(self.plan.finish_work(coarse.num_frames), coarse.num_frames)
             next(full_size, None)  # the end of the range is where damage is reported
         return {
@@ -188,10 +197,9 @@ class _Inverse:
         fresh = {name: count - noted.get(name, 0) for name, count in clamped.items()}
         window = sealed.window
         frames = range(window.start, next_start(self.ledger.windows, window))
-        parts = writer.seal()
-        outputs = (
-            [] if parts else [p for i in frames for p in frame_paths(self.settings.folder, self.info, i)]
-        )
+        parts, folder = writer.seal(), self.settings.folder
+        outputs = [] if parts else [path for i in frames for path in frame_paths(folder, self.info, i)]
+        outputs += [path for i in frames for path in extra_paths(folder, self.settings.extra_channels, i)]
         self.ledger.seal(window, sealed.key, sealed.carry, outputs, parts, sealed.scale, **fresh)
 
     def __post_init__(self) -> None:
@@ -230,9 +238,18 @@ class _Inverse:
         return scale
 
     def predict(self, clip: np.ndarray, window: Window) -> np.ndarray:
-        """As `Task.predict`: packed G-buffers."""
-        settings = self.settings
-        result = self.model.predict(
-            clip, num_steps=settings.num_steps, seed=settings.seed, first_frame=window.start
-        )
-        return pack(result.frames(0, window.num_real))
+        """As `Task.predict`: packed G-buffers, then three planes of every picture beside them."""
+        settings, names = self.settings, self.settings.extra_channels
+        given: dict[str, Any] = {"num_steps": settings.num_steps, "seed": settings.seed}
+        if not names:
+            result = self.model.predict(clip, **given, first_frame=window.start)
+            return pack(result.frames(0, window.num_real))
+        result, extras = self.model.predict_extra(clip, names, **given, first_frame=window.start)
+        packed = pack(result.frames(0, window.num_real))
+        return np.concatenate([packed, *(extras[name][: window.num_real] for name in names)], axis=-1)
+
+    def _split(self, packed: np.ndarray) -> dict[str, np.ndarray]:
+        """The pictures beside the G-buffers, name -> (T, h, w, 3), of what `predict` packed."""
+        names = self.settings.extra_channels
+        starts = range(GBUFFER_PLANES, packed.shape[-1], 3)
+        return {name: packed[..., start : start + 3] for name, start in zip(names, starts, strict=True)}

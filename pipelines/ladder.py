@@ -39,6 +39,10 @@ class Easing:
         """As the model's, again and again on lower rungs; the error of the lowest one is raised."""
         return self._climb(lambda: self.model.predict(*args, **options))
 
+    def predict_extra(self, *args: Any, **options: Any) -> Any:
+        """As the model's; see `predict`."""
+        return self._climb(lambda: self.model.predict_extra(*args, **options))
+
     def encode_text(self, *args: Any, **options: Any) -> Any:
         """As the model's; see `predict`."""
         return self._climb(lambda: self.model.encode_text(*args, **options))

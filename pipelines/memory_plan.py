@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from alaya.cost import Phase, Task
 from alaya.device import OFFLOADS, choose_device, dtype_name, free_bytes_on
 from alaya.errors import RequestError
+from alaya.extra_channels import BLENDED_NORMAL
 from alaya.frames import plan_windows
 from alaya.model_info import Published
 from editing.switches import ALWAYS
@@ -189,6 +190,7 @@ def plan_stage(
         new_words=isinstance(settings, EditSettings) and not published.knows_words(settings.texts, dtype),
         tiled=getattr(settings, "reference", False),
         fp8=settings.fp8,
+        extra_pictures=len(set(getattr(settings, "extra_channels", ())) - {BLENDED_NORMAL}),
     )
     return StagePlan(
         "edit" if editing else "inverse",

@@ -15,6 +15,7 @@ from typing import Any
 from alaya.clip_info import FORMATS
 from alaya.device import ATTENTION, DTYPES, OFFLOADS
 from alaya.errors import RequestError
+from alaya.extra_channels import EXTRA_CHANNELS
 from alaya.files import check_name, safe_name
 from alaya.frames import check_num_frames, check_overlap
 from alaya.gbuffer import CHANNELS
@@ -34,9 +35,10 @@ SWITCHES = {  # of an edit, and what `editing.switches.Switches` calls them
     "first_block_cache": "keep",
     "fp8": "fp8",
 }
-WHERE_GIVEN = ("dtype", "rope_dtype", "reference", "lora", "fast_scheduler", *SWITCHES)
+CHANGING = ("dtype", "rope_dtype", "reference", "lora", "fast_scheduler", *SWITCHES)
+WHERE_GIVEN = (*CHANGING, "extra_channels")
 """Left alone, they are no part of a run."""
-LOADING = (*WHERE_GIVEN, "offload", "attention", "compile")
+LOADING = (*CHANGING, "offload", "attention", "compile")
 """Asked of a model as it is loaded."""
 REFERENCE_FPS = Fraction(15)
 CHOICES = {
@@ -191,6 +193,7 @@ class InverseSettings(CommonSettings):
     rope_dtype: str = "fp32"
     fast_scheduler: bool = False
     lora: tuple[Wish, ...] = ()
+    extra_channels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_common(self)
@@ -198,12 +201,13 @@ class InverseSettings(CommonSettings):
             raise RequestError(
                 f"input {self.input} does not exist; give a video, an image or a folder of images"
             )
-        unknown = [name for name in self.channels if name not in CHANNELS]
-        if unknown or not self.channels:
-            raise RequestError(
-                f"unknown channel {', '.join(unknown) or '(none)'}; there are {', '.join(CHANNELS)}"
-            )
-        object.__setattr__(self, "channels", tuple(name for name in CHANNELS if name in self.channels))
+        for field, known in (("channels", CHANNELS), ("extra_channels", EXTRA_CHANNELS)):
+            asked = getattr(self, field)
+            unknown = [name for name in asked if name not in known]
+            if unknown or (field == "channels" and not asked):
+                what, said = field.removesuffix("s").replace("_", " "), ", ".join(unknown) or "(none)"
+                raise RequestError(f"unknown {what} {said}; there are {', '.join(known)}")
+            object.__setattr__(self, field, tuple(name for name in known if name in asked))
         if self.format not in FORMATS:
             raise RequestError(f"unknown format {self.format!r}; there are {', '.join(FORMATS)}")
         if self.folder.exists() and not self.folder.is_dir():
@@ -304,6 +308,7 @@ class RenderSettings(WordSettings):
     fast_scheduler: bool = False
     inverse_lora: tuple[Wish, ...] = ()
     editing_lora: tuple[Wish, ...] = ()
+    extra_channels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _ = self.inverse
@@ -344,6 +349,7 @@ OPTION_NAMES = {
     "compile": "--compile",
     "lora": "--lora",
     "fast_scheduler": "--fast-scheduler",
+    "extra_channels": "--extra-channels",
     **{name: f"--{name.replace('_', '-')}" for name in SWITCHES},
 }
 

@@ -62,6 +62,7 @@ def test_every_column_reaches_its_setting():
         "editing_lora": ["two.safetensors"],
         "fp8": True,
         "fast_scheduler": True,
+        "extra_channels": ["diffuse_albedo"],
         "scheduler": "unipc",
         "guidance_interval": "0.3:0.95",
         "first_block_cache": 0.06,
@@ -75,7 +76,8 @@ def test_every_column_reaches_its_setting():
     assert settings.inverse_lora == ((Path("one.safetensors"), 0.5),)
     assert settings.editing_lora == ((Path("two.safetensors"), 1.0),)
     assert settings.guidance_interval == (0.3, 0.95)
-    others = {"inverse_lora", "editing_lora", "guidance_interval"}
+    assert settings.extra_channels == ("diffuse_albedo",)
+    others = {"inverse_lora", "editing_lora", "guidance_interval", "extra_channels"}
     for name in set(row) - {"input", "name", "styles", "steps", "frames"} - others:
         assert getattr(settings, name) == row[name], name
     fields = {

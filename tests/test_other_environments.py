@@ -173,6 +173,7 @@ def test_settings_are_words_that_mean_the_same_settings(video, tmp_path, monkeyp
         video, tmp_path / "o", model="m", num_frames=9, overlap=2, channels=("depth",), format="exr", height=32,
         width=48, frames=(1, None), num_steps=2, seed=3, device="cpu", dtype="bf16", rope_dtype="bf16",
         offload="model", attention="native", compile=True, overwrite=True, fast_scheduler=True,
+        extra_channels=("diffuse_albedo", "blended_normal"),
         lora=((tmp_path / "a", 0.5), (tmp_path / "b:c", 1.0)),
     )  # fmt: skip
     CliRunner().invoke(inverse.command, [*arguments(clip), "--no-report"], catch_exceptions=False)

@@ -8,12 +8,14 @@ import click
 from pipelines.commands.options import (
     PATH,
     environment_option,
+    extra_channels_option,
     fast_scheduler_option,
     lora_option,
     model_options,
     pick_common,
     rope_option,
     run_options,
+    split_names,
     window_options,
 )
 
@@ -30,6 +32,7 @@ from pipelines.commands.options import (
 )
 @window_options(57)
 @model_options
+@extra_channels_option
 @rope_option
 @fast_scheduler_option
 @lora_option()
@@ -58,7 +61,7 @@ def command(
 
     common = pick_common(values)
     if channels is not None:
-        values["channels"] = tuple(name.strip() for name in channels.split(",") if name.strip())
+        values["channels"] = split_names(channels)
     settings = InverseSettings(input=input, **common, **values)
     progress = open_progress(as_json)
     if inverse_env is None:

@@ -24,6 +24,11 @@ def _together(*options: Callable[[Any], Any]) -> Callable[[Function], Function]:
     return decorate
 
 
+def split_names(text: str) -> tuple[str, ...]:
+    """Names with commas between them."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def _check_gpu(_ctx: click.Context, _parameter: click.Parameter, value: int | None) -> str | None:
     return None if value is None else f"cuda:{value}"
 
@@ -92,6 +97,14 @@ reference_option = click.option(
     help="As the published editing model's reference: tiles, 15 frames a second, values cut off and not rounded.",
 )
 
+extra_channels_option = click.option(
+    "--extra-channels",
+    default="",
+    callback=lambda _ctx, _parameter, value: split_names(value),
+    metavar="A,B",
+    help="Beside the five, of the published inverse renderer: diffuse_albedo, specular_albedo, blended_normal (the"
+    " normals as its reference writes them).",
+)
 fast_scheduler_option = click.option(
     "--fast-scheduler",
     is_flag=True,

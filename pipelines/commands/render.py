@@ -9,6 +9,7 @@ from pipelines.commands.options import (
     PATH,
     ListsOfWords,
     environment_option,
+    extra_channels_option,
     fast_scheduler_option,
     lora_option,
     model_options,
@@ -41,6 +42,7 @@ from pipelines.commands.options import (
 )
 @window_options(57)
 @model_options
+@extra_channels_option
 @rope_option
 @reference_option
 @fast_scheduler_option
