@@ -44,6 +44,7 @@ def make_dataset(folder, clips=3, num_frames=2, height=16, width=32):
         targets=1,
         supersample=1,
         shard_clips=clips,
+        variety="usual",
         fps=24.0,
         looks=tuple(LOOKS),
         families=("blocks",),
