@@ -126,3 +126,11 @@ def run_behind(depth: int = 2) -> Iterator[Callable[[Callable[[], Any]], None]]:
 
     with write_behind(call, depth) as later:
         yield later
+
+
+def settle(later: Callable[[Callable[[], Any]], None]) -> None:
+    """Wait until all that `run_behind` was given is done; raises its error."""
+    done = threading.Event()
+    later(done.set)
+    while not done.wait(POLL_SECONDS):
+        later(lambda: None)

@@ -19,7 +19,7 @@ from alaya.gbuffer import GBuffer
 from alaya.video_parts import PartWriter, join_parts
 from pipelines import loading
 from pipelines.align import Scale
-from pipelines.background import map_ahead, run_behind
+from pipelines.background import map_ahead, run_behind, settle
 from pipelines.folder import AUDIO, EDITS, is_done
 from pipelines.inverse_job import RESULT_VERSION
 from pipelines.journal import HIDDEN, Journal, newest_clip
@@ -199,6 +199,8 @@ class _Edit:
             for piece in run_windows(self, self.ledger, self.plan, step, stage, progress):
                 if isinstance(piece, Sealed):
                     later(partial(self._seal, parts, piece))
+                    if piece.swift:
+                        settle(later)
                     continue
                 clip = joined([next(full_size) for _ in piece])
                 for frame in self._restore(np.clip(piece, 0, 1), clip, first, fps):

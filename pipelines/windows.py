@@ -3,6 +3,7 @@
 Out of memory, the rest of the clip is cut into smaller windows; the finished ones are kept.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -19,6 +20,7 @@ from pipelines.stitch import Carry, Lookback, blend, next_start
 
 Item = TypeVar("Item")
 Clip = TypeVar("Clip")
+SWIFT_S = 1.0  # a prediction that takes less may be done before the window ahead of it is on the disk
 
 
 class Task(Protocol, Generic[Item, Clip]):
@@ -67,12 +69,17 @@ class Task(Protocol, Generic[Item, Clip]):
 
 @dataclass(frozen=True)
 class Sealed:
-    """All frames of a window have been handed out."""
+    """All frames of a window have been handed out.
+
+    `swift`: windows are predicted so fast that this one is to be on the disk before the next one begins, so
+    that a crash never costs two of them.
+    """
 
     window: Window
     key: str
     carry: Carry | None
     scale: Scale
+    swift: bool = False
 
 
 def run_windows(
@@ -94,7 +101,9 @@ def run_windows(
             continue
         if ledger.bring_tiles(index, task.model):
             progress.note(f"from frame {window.start} on the autoencoder works in tiles, as it did before")
+        began = time.monotonic()
         values = _predict(task, clip, window, progress)
+        swift = time.monotonic() - began < SWIFT_S
         ledger.note_tiles(index, task.model)
         if isinstance(values, Exception):
             ledger.shrink(index, values)
@@ -112,7 +121,7 @@ def run_windows(
         if index >= ledger.done:
             for first in range(0, len(finished), step):
                 yield finished[first : first + step].copy()
-            yield Sealed(window, key, carry, scale)
+            yield Sealed(window, key, carry, scale, swift)
         del finished
         index += 1
 
