@@ -100,9 +100,11 @@ class Loader:
 
 
 def _sha256(name: str, stage: str) -> str:
-    from alaya.weights import find_weights, read_card
+    from alaya.weights import WEIGHTS_NAME, find_weights, read_card, read_header
 
-    return str(read_card(find_weights(name, stage))["sha256"])
+    folder = find_weights(name, stage)
+    read_header(folder / WEIGHTS_NAME)  # what is damaged is refused before torch is loaded
+    return str(read_card(folder)["sha256"])
 
 
 def _load_inverse(name: str, device: str, **options: Any) -> Any:
