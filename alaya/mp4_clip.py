@@ -33,7 +33,7 @@ class Mp4Files:
                     path, *size, info.fps, timestamps=info.timestamps, crf=CRF, overwrite=True
                 )
             else:
-                writer = PartWriter(room, name, *size, info.fps, start=start, crf=CRF)
+                writer = PartWriter(room, name, *size, info.fps, start=start)
             self._writers[name] = self._stack.enter_context(writer)
 
     def write(self, frame: Mapping[str, np.ndarray]) -> None:
@@ -61,4 +61,5 @@ class Mp4Files:
         for name, writer in self._writers.items():
             if isinstance(writer, PartWriter):
                 target = self._folder / f"{name}.mp4"
-                join_parts(target, writer.parts, info.frames, info.fps, timestamps=info.timestamps)
+                times = info.timestamps
+                join_parts(target, writer.parts, info.frames, info.fps, timestamps=times, crf=CRF)

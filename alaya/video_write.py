@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import av
 import numpy as np
+from av.video.frame import PictureType
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from alaya.audio import BITEXACT, AudioCopy
@@ -93,7 +94,11 @@ class VideoWriter:
             raise ValueError(
                 f"a frame of {self.path} must be {(self._height, self._width, 3)}, got {frame.shape}"
             )
-        picture = self._encoder.convert(_to_uint8(frame, self.path, self.frames_written))
+        self.append(self._encoder.convert(_to_uint8(frame, self.path, self.frames_written)))
+
+    def append(self, picture: av.VideoFrame) -> None:
+        """Append a picture in the video's own pixel format, such as another one of its kind decodes to."""
+        picture.pict_type = PictureType.NONE  # that of another video would be forced on this one
         picture.time_base = self._tick
         picture.pts = self._pts(self.frames_written)
         picture.duration = self._pts(self.frames_written + 1) - picture.pts
