@@ -5,6 +5,7 @@ Everything is gathered from pairs of neighbouring frames, named by the first of 
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -115,29 +116,45 @@ class SeamMeter:
     def figures(self, overlaps: Sequence[Overlap], num_frames: int) -> Figures:
         """What was found, in steps of 1/255 unless named otherwise; None where nothing could be measured.
 
-        border and interior are 95th percentiles of the change from frame to frame at and off the borders, ratio is
-        the one over the other, worst the largest change at a border and worst_frame the frame after it; jump is the
-        largest step at a border and usual_step the 95th percentile off it (per cent for albedo and depth), across
-        the largest sum of steps over all pairs of an overlap; drift is how far the mean colour of the clip's end
-        lies from that of its beginning, and flicker the mean change where the source stands still.
+        - border: mean change from frame to frame at the borders; interior: 95th percentile of all other pairs' change;
+          ratio: the one over the other
+        - stands_out: mean of a border pair's change over that of the nearest other pairs around it
+        - worst: the largest change at a border; worst_frame: the frame after it
+        - jump: the largest step at a border; usual_step: 95th percentile of the others; across: the largest sum of
+          steps on the way from one window to the next (per cent for albedo and depth)
+        - drift: how far the mean colour of the clip's end lies from that of its beginning
+        - flicker: mean change where the source stands still
         """
-        borders = [pair for pair in border_pairs(overlaps, num_frames) if pair in self.changes]
-        others = sorted(self.changes.keys() - set(border_pairs(overlaps, num_frames)))
-        border, interior = (_p95([self.changes[pair] for pair in pairs]) for pairs in (borders, others))
+        at_borders = set(border_pairs(overlaps, num_frames))
+        borders = sorted(self.changes.keys() & at_borders)
+        others = sorted(self.changes.keys() - at_borders)
+        border = float(np.mean([self.changes[pair] for pair in borders])) if borders else None
+        interior = _p95([self.changes[pair] for pair in others])
         worst = max(borders, key=lambda pair: self.changes[pair], default=None)
         return {
             "borders": len(overlaps),
             "border": border,
             "interior": interior,
             "ratio": border / interior if border is not None and interior else None,
+            "stands_out": self._stands_out(borders, others),
             "worst": None if worst is None else self.changes[worst],
             "worst_frame": None if worst is None else worst + 1,
             "jump": max(self._steps(borders), default=None),
             "usual_step": _p95(self._steps(others)),
-            "across": max(filter(None, map(self._across, overlaps)), default=None),
+            "across": max((way for way in map(self._across, overlaps) if way is not None), default=None),
             "drift": self._drift(num_frames),
             "flicker": float(np.mean(self.flicker)) if self.flicker else None,
         }
+
+    def _stands_out(self, borders: Sequence[int], others: Sequence[int]) -> float | None:
+        """How the change at borders compares with the change just before and after; what moves counts in both."""
+        found = []
+        for pair in borders:
+            place = bisect.bisect(others, pair)
+            around = [self.changes[other] for other in others[max(0, place - 1) : place + 1]]
+            if around and sum(around) > 0:
+                found.append(self.changes[pair] / float(np.mean(around)))
+        return float(np.mean(found)) if found else None
 
     def _steps(self, pairs: Iterable[int]) -> list[float]:
         found = (abs(self.steps[pair]) for pair in pairs)

@@ -1,5 +1,6 @@
 """The report of a run: one self-contained HTML page of pictures, settings and figures that need no truth."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -12,12 +13,20 @@ from alaya.errors import AlayaError, ClipError, RequestError
 from alaya.files import atomic_write
 from alaya.gbuffer import CHANNELS
 from alaya.picture import as_uint8, contact_sheet, depth_limits, jpeg_uri, paint_frame, png_bytes
+from alaya.seams import ClipSeams, Figures, Overlap, SeamMeter, border_pairs
 from alaya.video import probe, read_frames, to_float
 from pipelines.folder import EDITS, REPORT
 from pipelines.journal import INVERSE_JOB, Journal
+from pipelines.seams import overlaps_of
 from pipelines.selfcheck import ClipCheck, Steadiness, mean_of, pick_pairs, still_pixels
 
 SHEET_COLUMNS = 6
+SHOWN_BORDERS = 2  # of a clip's windows; `alaya eval seams` measures them all
+SEAMS = {
+    "ratio": "change at borders over the interior",
+    "jump": "largest step at a border",
+    "drift": "drift /255",
+}
 SHEET = Path("previews") / "contact_sheet.png"
 
 
@@ -41,18 +50,30 @@ def write_report(folder: Path, credit: str | None = None) -> Path:
     reader = open_clip(folder)
     info = reader.info
     shown = Shown(name=info.source.name or folder.resolve().name)
-    pairs = pick_pairs(info.frames)
+    overlaps = overlaps_of(journal.run(INVERSE_JOB))
+    pairs = _pairs(overlaps, info.frames)
     columns = sorted({round(i * (info.frames - 1) / max(1, SHEET_COLUMNS - 1)) for i in range(SHEET_COLUMNS)})
     source = _source_frames(journal, info, shown, columns, pairs)
-    _add_clip(shown, reader, source, columns, pairs)
+    _add_clip(shown, reader, source, columns, pairs, overlaps)
     for video in sorted((folder / EDITS).glob("*.mp4")):
-        _add_edit(shown, video, source, columns, pairs)
+        edit = overlaps_of(journal.run(f"{EDITS}/{video.name}"))
+        _add_edit(shown, video, source, columns, pairs, edit)
     _add_settings(shown, journal, info)
     sheet = contact_sheet(shown.rows, credit=credit)
     atomic_write(folder / SHEET, png_bytes(sheet))
     page = _page(shown, jpeg_uri(sheet, max_width=1400, quality=88), credit)
     atomic_write(folder / REPORT, page)
     return folder / REPORT
+
+
+def _pairs(overlaps: Sequence[Overlap], frames: int) -> list[int]:
+    """Pairs spread over a clip, and those at some of its windows' borders."""
+    some = overlaps[:: max(1, -(-len(overlaps) // SHOWN_BORDERS))]
+    return sorted({*pick_pairs(frames), *border_pairs(some, frames)})
+
+
+def _add_seams(shown: Shown, name: str, figures: Figures) -> None:
+    shown.figures |= {f"{name}: {label}": figures[key] for key, label in SEAMS.items() if figures["borders"]}
 
 
 def _wanted(columns: list[int], pairs: list[int]) -> list[int]:
@@ -88,7 +109,12 @@ def _source_frames(
 
 
 def _add_clip(
-    shown: Shown, reader: Any, source: dict[int, np.ndarray], columns: list[int], pairs: list[int]
+    shown: Shown,
+    reader: Any,
+    source: dict[int, np.ndarray],
+    columns: list[int],
+    pairs: list[int],
+    overlaps: Sequence[Overlap],
 ) -> None:
     """Sheet rows, one slider for each channel, and the figures of the G-buffer clip."""
     picked = [reader.read(index, index + 1) for index in columns]
@@ -99,21 +125,31 @@ def _add_clip(
     middle = len(columns) // 2
     before = as_uint8(source[columns[middle]]) if source else painted[middle]["albedo"]
     shown.sliders += [(name, before, painted[middle][name]) for name in names]
-    check = ClipCheck(near=limits[0])
+    check, seams = ClipCheck(near=limits[0]), ClipSeams()
     for first in pairs:
         pair = reader.read(first, min(first + 2, reader.info.frames))
         still = None
         if source and pair.num_frames > 1:
             still = still_pixels(to_float(source[first]), to_float(source[first + 1]))
         check.add(pair, still)
+        if pair.num_frames > 1:
+            seams.add(first, pair, still)
     shown.figures |= check.figures()
+    for name, figures in seams.figures(overlaps, reader.info.frames).items():
+        _add_seams(shown, name, figures)
 
 
 def _add_edit(
-    shown: Shown, video: Path, source: dict[int, np.ndarray], columns: list[int], pairs: list[int]
+    shown: Shown,
+    video: Path,
+    source: dict[int, np.ndarray],
+    columns: list[int],
+    pairs: list[int],
+    overlaps: Sequence[Overlap],
 ) -> None:
     """A sheet row, a slider and the figures of one restyled video."""
     count = probe(video).num_frames
+    pairs = sorted({*pairs, *_pairs(overlaps, count)})
     frames = _pick_frames(video, 0, _wanted(columns, pairs), count)
     row = [as_uint8(frames[index]) for index in columns if index in frames]
     shown.rows.append((video.stem, row))
@@ -121,18 +157,21 @@ def _add_edit(
     if middle in frames:
         before = as_uint8(source[middle]) if source else shown.sliders[0][1]
         shown.sliders.append((video.stem, before, as_uint8(frames[middle])))
-    steady, base = Steadiness(), []
+    steady, seams, base = Steadiness(), SeamMeter(), []
     for first in pairs:
         if first + 1 not in frames:
             continue
         still = None
-        if source:
+        if first in source and first + 1 in source:
             one, two = to_float(source[first]), to_float(source[first + 1])
             still = still_pixels(one, two)
             base.append(float(np.abs(two - one).mean() * 255))
-        steady.add(to_float(frames[first]), to_float(frames[first + 1]), still)
+        before, after = to_float(frames[first]), to_float(frames[first + 1])
+        steady.add(before, after, still)
+        seams.add(first, before, after, still)
     for kind, value in steady.figures().items():
         shown.figures[f"{video.stem}: {kind} /255"] = value
+    _add_seams(shown, video.stem, seams.figures(overlaps, count))
     shown.figures["source: change /255"] = mean_of(base)
 
 
@@ -191,7 +230,8 @@ def _page(shown: Shown, sheet: str, credit: str | None) -> str:
         f"<h2>Before and after</h2>{sliders}"
         f"<h2>Figures that need no truth</h2><p>Change: mean difference of neighbouring frames."
         f" Flicker: the same where the source stands still. Both in steps of 1/255,"
-        f" over pairs spread over the clip.</p>"
+        f" over pairs spread over the clip. Borders are where two windows meet; the largest step there is in per"
+        f" cent for albedo and depth, else in 1/255.</p>"
         f"{_table(shown.figures)}<h2>Settings</h2>{_table(shown.settings)}{footer}"
         f"<script>{SCRIPT}</script></body></html>\n"
     )
