@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -20,6 +21,7 @@ from alaya.gbuffer import GBuffer
 from alaya.lora_files import Wish, with_loras
 from alaya.model_info import ModelInfo
 from alaya.offload import Placement, check_offload
+from alaya.precise import in_float32
 from alaya.tiles import Tiles
 from editing import wan_outline, wan_sampler, wan_switches, wan_vae
 from editing.enlarge import enlarge_picture
@@ -141,6 +143,19 @@ class WanEditor:
             return None
         self.use_tiles()
         return "from now on the autoencoder works in tiles, which changes the pictures a little"
+
+    @contextmanager
+    def full_precision(self) -> Iterator[None]:
+        """Work in float32 inside the block; layers that are brought one at a time stay as they are."""
+        if self.placement.offload == "group":
+            yield
+            return
+        self._texts = []  # keys and values of the other dtype
+        try:
+            with in_float32(self.transformer, self.vae):
+                yield
+        finally:
+            self._texts = []
 
     def use_tiles(self) -> None:
         """Have the autoencoder work in tiles from now on, which changes the pictures a little."""

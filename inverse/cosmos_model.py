@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from alaya.gbuffer import GBuffer
 from alaya.lora_files import Wish, with_loras
 from alaya.model_info import ModelInfo
 from alaya.offload import Placement, check_offload
+from alaya.precise import in_float32
 from inverse import cosmos_outline
 from inverse.cosmos import NUM_PASSES, CosmosInverseTransformer
 from inverse.cosmos_codec import RATIO, TILES, CosmosCodec
@@ -118,6 +120,10 @@ class CosmosInverse:
             return None
         self.use_tiles()
         return "from now on the autoencoder works in tiles, which changes the pictures a little"
+
+    def full_precision(self) -> AbstractContextManager[None]:
+        """Work in float32 inside the block; layers that are brought one at a time stay as they are."""
+        return nullcontext() if self.placement.offload == "group" else in_float32(self.net, self.codec.vae)
 
     def use_tiles(self) -> None:
         """Have the autoencoder work in tiles from now on, which changes the pictures a little."""
