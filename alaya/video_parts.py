@@ -27,7 +27,8 @@ QUICKLY = "ultrafast"  # preset: large parts for a short time
 class PartWriter:
     """Writes the parts of one video into a folder, named by their first picture. A context manager.
 
-    `start` is the picture to go on with; parts from there on, and what killed processes left, are removed.
+    `start` is the picture to go on with; parts from there on, and what killed processes left, are removed. `into` is
+    the whole video, open for writing: it is given the pictures of the parts that are there, then every new one.
     """
 
     def __init__(
@@ -39,8 +40,9 @@ class PartWriter:
         fps: Fraction,
         *,
         start: int = 0,
+        into: VideoWriter | None = None,
     ) -> None:
-        self._room, self._name = room, name
+        self._room, self._name, self._into = room, name, into
         self._next, self._size, self._fps = start, (height, width), fps
         self._writer: VideoWriter | None = None
         for path in room.glob(f"{glob.escape(name)}-*.mp4"):
@@ -60,7 +62,10 @@ class PartWriter:
             path = self._room / f"{self._name}-{self._next:08d}.mp4"
             coded = {"crf": LOSSLESS, "preset": QUICKLY}
             self._writer = VideoWriter(path, *self._size, self._fps, **coded).__enter__()
-        self._writer.write(frame)
+        picture = self._writer.picture(frame)
+        self._writer.append(picture)
+        if self._into is not None:
+            self._into.append(picture)
         self._next += 1
 
     def seal(self) -> list[Path]:
@@ -72,6 +77,8 @@ class PartWriter:
         return [writer.path]
 
     def __enter__(self) -> Self:
+        if self._into is not None:
+            append_parts(self._into, self.parts, self._next)
         return self
 
     def __exit__(
@@ -115,12 +122,18 @@ def join_parts(
     size = _size(parts[0])
     sound = {"audio_from": audio_from, "audio_start": audio_start}
     with VideoWriter(path, *size, fps, timestamps=timestamps, crf=crf, overwrite=True, **sound) as writer:
-        for part in parts:
-            for picture in _pictures(part, size):
-                writer.append(picture)
-        if writer.frames_written != num_frames:
-            held = writer.frames_written
-            raise ClipError(f"{path}: {held} of its {num_frames} pictures came together; make it again")
+        append_parts(writer, parts, num_frames)
+
+
+def append_parts(video: VideoWriter, parts: Sequence[Path], num_frames: int) -> None:
+    """Append all pictures of `parts` to a video, which must hold `num_frames` then, else ClipError."""
+    size = _size(parts[0]) if parts else (0, 0)
+    for part in parts:
+        for picture in _pictures(part, size):
+            video.append(picture)
+    if video.frames_written != num_frames:
+        held = video.frames_written
+        raise ClipError(f"{video.path}: {held} of its {num_frames} pictures came together; make it again")
 
 
 def _size(part: Path) -> tuple[int, int]:

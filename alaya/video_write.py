@@ -90,11 +90,15 @@ class VideoWriter:
 
     def write(self, frame: np.ndarray) -> None:
         """Append a frame: (H, W, 3), uint8 or float32 in [0, 1] (values outside are clipped), sRGB."""
+        self.append(self.picture(frame))
+
+    def picture(self, frame: np.ndarray) -> av.VideoFrame:
+        """A frame, as `write` takes it, in the video's own pixel format; nothing is written."""
         if frame.shape != (self._height, self._width, 3):
             raise ValueError(
                 f"a frame of {self.path} must be {(self._height, self._width, 3)}, got {frame.shape}"
             )
-        self.append(self._encoder.convert(_to_uint8(frame, self.path, self.frames_written)))
+        return self._encoder.convert(_to_uint8(frame, self.path, self.frames_written))
 
     def append(self, picture: av.VideoFrame) -> None:
         """Append a picture in the video's own pixel format, such as another one of its kind decodes to."""

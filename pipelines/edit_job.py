@@ -16,7 +16,8 @@ from alaya.errors import RequestError
 from alaya.files import content_sha256, lock_file, remove_leftovers
 from alaya.frames import Window, plan_windows
 from alaya.gbuffer import GBuffer
-from alaya.video_parts import PartWriter, join_parts
+from alaya.video_parts import PartWriter
+from alaya.video_write import VideoWriter
 from pipelines import loading
 from pipelines.align import Scale
 from pipelines.background import map_ahead, run_behind, settle
@@ -184,15 +185,16 @@ class _Edit:
     checked: Checked = PICTURES
 
     def write(self, path: Path, stage: Stage, progress: Progress) -> None:
-        """Run all windows that are missing, then join the parts into the whole video."""
+        """Run all windows that are missing; the video is coded on the way, first what is there of it in parts."""
         info, first = self.reader.info, self.ledger.frames_done
         fps = self.settings.fps or info.fps
         audio = self._audio(fps, progress)
         remove_leftovers(path)
-        parts = PartWriter(self.ledger.room, "part", info.height, info.width, fps, start=first)
+        size, room, times = (info.height, info.width), self.ledger.room, self._timestamps()
         step = chunk_frames(self.plan.height, self.plan.width)
         with (
-            parts,
+            VideoWriter(path, *size, fps, timestamps=times, audio_from=audio, overwrite=True) as video,
+            PartWriter(room, "part", *size, fps, start=first, into=video) as parts,
             run_behind() as later,
             map_ahead(self._full_size, range(first, self.plan.frames), self._workers) as full_size,
         ):
@@ -207,8 +209,6 @@ class _Edit:
                     later(partial(parts.write, frame))
                 first += len(piece)
                 stage.advance(self.plan.finish_work(len(piece)), len(piece))
-        times = self._timestamps()
-        join_parts(path, parts.parts, self.plan.frames, fps, timestamps=times, audio_from=audio)
 
     @property
     def _workers(self) -> int:

@@ -15,7 +15,12 @@ FINISH_SECONDS = {"inverse": 0.4, "edit": 0.35}  # a million output pixels resto
 BASE_BYTES = 300e6  # Python, torch and the embedded weights
 BYTES_PER_WORKING_PIXEL = 250  # a window's frames, its prediction and the sums waiting for the next window
 BYTES_PER_OUTPUT_PIXEL = 400  # a frame while it is restored and encoded, and those that wait for it
-DISK_BYTES_PER_PIXEL = {"png": 18.0, "exr": 20.0, "mp4": 1.0, "video": 0.4}
+DISK_BYTES_PER_PIXEL = {
+    "png": 18.0,
+    "exr": 20.0,
+    "mp4": 1.0,
+    "video": 1.0,
+}  # of a video its lossless parts too
 CHUNK_PIXELS, CHUNK_FRAMES = 500_000, 8
 
 

@@ -92,6 +92,34 @@ def test_where_a_still_picture_was_parted_cannot_be_seen(tmp_path):
     assert max(changes[4], changes[9], changes[14]) < 0.2
 
 
+@pytest.mark.parametrize("start", [0, 8, 17])
+def test_a_video_that_is_coded_on_the_way_has_the_same_bytes(tmp_path, start):
+    whole = write(tmp_path / "whole.mp4", range(17))
+    if start:
+        with PartWriter(tmp_path, "part", 48, 64, FPS) as parts:
+            for index in range(start + 3):
+                if index == start:
+                    parts.seal()
+                parts.write(picture(index % 17))
+    target = tmp_path / "grown.mp4"
+    with (
+        VideoWriter(target, 48, 64, FPS) as video,
+        PartWriter(tmp_path, "part", 48, 64, FPS, start=start, into=video) as parts,
+    ):
+        for index in range(start, 17):
+            parts.write(picture(index))
+    assert target.read_bytes() == whole.read_bytes()
+
+
+def test_parts_that_are_lost_are_noticed(tmp_path):
+    with PartWriter(tmp_path, "part", 48, 64, FPS) as parts:
+        parts.write(picture(0))
+    video = VideoWriter(tmp_path / "grown.mp4", 48, 64, FPS)
+    with pytest.raises(ClipError, match="1 of its 2 pictures"), video:
+        PartWriter(tmp_path, "part", 48, 64, FPS, start=2, into=video).__enter__()
+    assert not (tmp_path / "grown.mp4").exists()
+
+
 def test_the_same_parts_give_the_same_bytes(tmp_path):
     parts = make_parts(tmp_path, (8, 5))
     for name in ("a.mp4", "b.mp4", "a.mkv", "b.mkv"):
