@@ -17,9 +17,9 @@ python=${PYTHON:-python3}
 workers=${WORKERS:-$(nproc)}
 runs=${RUNS:-runs/gpu}
 smoke=${SMOKE:-}
-size=256x144 heldout=114 stills=12000 clips=4000 device=cuda
+size=256x144 heldout=114 stills=12000 wide=6000 clips=4000 device=cuda
 if [ -n "$smoke" ]; then
-    size=64x40 heldout=2 stills=2 clips=2 device=cpu
+    size=64x40 heldout=2 stills=2 wide=2 clips=2 device=cpu
 fi
 
 alaya() { "$python" -m pipelines.cli "$@"; }
@@ -94,7 +94,8 @@ data() {
     # a whole one made elsewhere will do
     grep -qs '"complete": true' data/heldout/dataset.json ||
         draw data/heldout "$(part 0.3)" --split heldout --clips "$heldout" --frames 3 --targets 13 --seed 5
-    draw data/train-gpu-stills "$(part 0.45)" --clips "$stills" --frames 1 --targets 4 --seed 61
+    draw data/train-gpu-stills "$(part 0.33)" --clips "$stills" --frames 1 --targets 4 --seed 61
+    draw data/train-gpu-wide "$(part 0.12)" --clips "$wide" --frames 1 --targets 4 --seed 81 --variety wide
     draw data/train-gpu-clips "$(part 0.25)" --clips "$clips" --frames 3 --stride 6 --targets 3 --seed 71
     du -sh data/*
 }

@@ -13,6 +13,8 @@ runs=${RUNS:-runs/pair}
 threads=$(((workers + 1) / 2))
 
 alaya worlds make --out data/train-pair --clips "${CLIPS:-1200}" --frames 3 --stride 6 --seed 11 --workers "$workers"
+alaya worlds make --out data/train-pair-wide --clips "$((${CLIPS:-1200} / 3))" --frames 3 --stride 6 --seed 13 \
+    --variety wide --workers "$workers"
 alaya worlds make --out data/heldout --split heldout --clips 114 --frames 3 --targets 13 --seed 5 --workers "$workers"
 
 train() { # one stage, from its start or from where it stopped
