@@ -136,7 +136,7 @@ def fetch(entry: Published, folder: Path, note: Callable[[str], None]) -> Path:
             patterns = list(source.patterns)
             snapshot_download(source.repository, local_dir=folder / source.folder, allow_patterns=patterns)
         except Exception as error:  # the hub's client raises many kinds, all of which mean this
-            reason = " ".join(str(error).split())[:200]
+            reason = " ".join(str(error).split()).partition(". ")[0][:200]  # the client's advice is longer
             raise AlayaError(
                 f"{source.repository} cannot be fetched ({type(error).__name__}: {reason}); is there a network,"
                 f" and is HF_HUB_OFFLINE unset? Else copy its files to {folder / source.folder}"
