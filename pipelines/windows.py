@@ -12,6 +12,7 @@ import numpy as np
 
 from alaya.frames import Window
 from pipelines.align import Scale
+from pipelines.malloc import give_back
 from pipelines.plan import Plan
 from pipelines.progress import Progress, Stage
 from pipelines.resume import Ledger
@@ -130,6 +131,7 @@ def _predict(
     task: Task[Item, Clip], clip: Clip, window: Window, progress: Progress
 ) -> np.ndarray | Exception:
     """The window's values, or the error that says that there is too little memory for it."""
+    give_back()
     try:
         return predict_soundly(
             lambda: task.predict(clip, window),
