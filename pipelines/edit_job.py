@@ -201,8 +201,7 @@ class _Edit:
             for piece in run_windows(self, self.ledger, self.plan, step, stage, progress):
                 if isinstance(piece, Sealed):
                     later(partial(self._seal, parts, piece))
-                    if piece.swift:
-                        settle(later)
+                    settle(later)
                     continue
                 clip = joined([next(full_size) for _ in piece])
                 for frame in self._restore(np.clip(piece, 0, 1), clip, first, fps):

@@ -163,8 +163,7 @@ class _Inverse:
             for piece in run_windows(self, self.ledger, self.plan, step, stage, progress):
                 if isinstance(piece, Sealed):
                     later(partial(self._seal, writer, piece))
-                    if piece.swift:
-                        settle(later)
+                    settle(later)
                     continue
                 coarse, extras = unpack(piece[..., :GBUFFER_PLANES]), self._split(piece)
                 rgb = np.stack([to_float(next(full_size)) for _ in range(coarse.num_frames)])

@@ -3,7 +3,6 @@
 Out of memory, the rest of the clip is cut into smaller windows; the finished ones are kept.
 """
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -21,7 +20,6 @@ from pipelines.stitch import Carry, Lookback, blend, next_start
 
 Item = TypeVar("Item")
 Clip = TypeVar("Clip")
-SWIFT_S = 1.0  # a prediction that takes less may be done before the window ahead of it is on the disk
 
 
 class Task(Protocol, Generic[Item, Clip]):
@@ -72,15 +70,14 @@ class Task(Protocol, Generic[Item, Clip]):
 class Sealed:
     """All frames of a window have been handed out.
 
-    `swift`: windows are predicted so fast that this one is to be on the disk before the next one begins, so
-    that a crash never costs two of them.
+    It is to be on the disk before the next one begins: a crash then never costs two windows, and what waits to be
+    written does not lie in memory beside what the next one needs.
     """
 
     window: Window
     key: str
     carry: Carry | None
     scale: Scale
-    swift: bool = False
 
 
 def run_windows(
@@ -102,9 +99,7 @@ def run_windows(
             continue
         if ledger.bring_tiles(index, task.model):
             progress.note(f"from frame {window.start} on the autoencoder works in tiles, as it did before")
-        began = time.monotonic()
         values = _predict(task, clip, window, progress)
-        swift = time.monotonic() - began < SWIFT_S
         ledger.note_tiles(index, task.model)
         if isinstance(values, Exception):
             ledger.shrink(index, values)
@@ -122,7 +117,7 @@ def run_windows(
         if index >= ledger.done:
             for first in range(0, len(finished), step):
                 yield finished[first : first + step].copy()
-            yield Sealed(window, key, carry, scale, swift)
+            yield Sealed(window, key, carry, scale)
         del finished
         index += 1
 
