@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from scripts.reliability_table import reliability
+
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 RESULTS = ROOT / "benchmarks" / "results"
@@ -139,6 +141,7 @@ TABLES: dict[str, Callable[[Result], str]] = {
     "inverse-foreign": accuracy,
     "editing-own": accuracy,
     "worlds": worlds,
+    "reliability": reliability,
 }
 
 
