@@ -16,6 +16,7 @@ from alaya.files import atomic_write
 from editing import wan_sampler
 from editing.wan import TEXT_TOKENS, WanEditingTransformer
 from editing.wan_switches import EXACT, Switches, apply_fp8, draw
+from scripts import inverse_switches
 
 OUT = Path(__file__).parent.parent / "benchmarks" / "results" / "switches.json"
 SCHEMA = "alaya-switches/1"
@@ -185,6 +186,7 @@ def main() -> None:
     net = train_small()
     make = copies_of(net)
     measured = measure(make, list(WAYS))
+    inverse = inverse_switches.measure(inverse_switches.copies_of(inverse_switches.train_small()))
     result = {
         "schema": SCHEMA,
         "what": "relative error of the latents against 50 Euler steps, all guided, in float32",
@@ -193,10 +195,14 @@ def main() -> None:
         "cases": CASES,
         "torch": torch.__version__,
         "ways": [asdict(way) for way in measured],
+        "inverse": inverse,
     }
     atomic_write(out, json.dumps(result, indent=2) + "\n")
     for way in measured:
         print(f"{way.name:48} error {way.error:.4f} (worst {way.worst:.4f}), blocks {way.blocks:.0%}")
+    print(f"inverse, exact: {inverse['exact_to_limit']:.4f} from the limit")
+    for way in inverse["ways"]:
+        print(f"inverse, {way['name']:39} error {way['error']:.4f}, {way['to_limit']:.4f} from the limit")
     print(f"{out} written in {time.perf_counter() - began:.0f} s")
 
 

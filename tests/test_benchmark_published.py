@@ -117,13 +117,27 @@ def test_the_smallest_size_runs_and_fills_the_table(tmp_path):
         assert [part["task"] for part in found["autoencoder"]] == ["encode", "decode"]
         assert found["real"]["steps"] == 4
         assert all(job["job_s"] > job["loop_s"] > 0 for job in found["jobs"])
-    lines = published({"runs": {"cpu medium": result}}).splitlines()
-    assert lines[2].startswith("| editing, one CPU core, a quarter as wide | 12 | ")
-    assert lines[2].count(" - ") == 1 - any(
-        way["name"] == "DiffSynth" for way in result["models"]["editing"]["networks"][0]["ways"]
-    )
-    assert MISSING not in lines[2] + lines[3]
-    assert lines[4] == f"| editing, CUDA, full size | - | {' | '.join([MISSING] * 5)} |"
+    assert_the_table_agrees(result)
+
+
+def assert_the_table_agrees(result):
+    header, _, *lines = published({"runs": {"cpu tiny": result}}).splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    assert header.startswith("| network | way | s per step | diffusers as it comes | diffusers at its best |")
+    ways = [way for model in result["models"].values() for way in model["networks"][0]["ways"]]
+    assert [row[1] for row in rows] == [way["name"] for way in ways]
+    assert [row[2] for row in rows] == [f"{way['seconds']:.3g}" for way in ways]
+    assert {row[0] for row in rows} == {"editing, tiny, 12 tokens", "inverse, tiny, 12 tokens"}
+    threads = torch.get_num_threads()
+    machine = f"{result['machine']['cpu']}, {threads} thread{'s' * (threads > 1)}"
+    assert {row[5] for row in rows} == {machine}
+    plain = next(row for row in rows if row[1] == "diffusers")
+    assert plain[3] == "1.00x"
+    assert min(float(row[4][:-1]) for row in rows if row[1].startswith("diffusers")) <= 1
+    ours = [row for row in rows if row[1] == OURS]
+    expected = [next(way["times_ours"] for way in ways if way["name"] == "diffusers")]
+    assert float(ours[0][3][:-1]) == pytest.approx(expected[0], abs=0.006)
+    assert lines[-1].endswith(f"Full size on CUDA: {MISSING}.")
 
 
 def test_when_time_is_short_the_rest_is_left_out():

@@ -107,6 +107,15 @@ def test_missing_results_are_said_and_filling_twice_changes_nothing(tables, tmp_
     assert tables.fill(once, tmp_path) == once
 
 
+def test_a_table_that_waits_for_its_result_needs_no_place(tables, tmp_path):
+    others = [name for name in tables.TABLES if name not in tables.NOT_YET]
+    text = "".join(f"<!-- table: {name} -->\nold\n<!-- end of table -->\n" for name in others)
+    assert tables.fill(text, tmp_path).count(tables.MISSING) == len(others)
+    (tmp_path / "published.json").write_text('{"runs": {}}')
+    with pytest.raises(SystemExit, match="markers of the table published once"):
+        tables.fill(text, tmp_path)
+
+
 def test_a_table_without_markers_is_refused(tables, tmp_path):
     with pytest.raises(SystemExit, match="markers of the table main-job once"):
         tables.fill("no markers here", tmp_path)

@@ -193,6 +193,29 @@ def test_the_measured_errors_are_there():
     assert ways["guided 0.5-1"]["blocks"] < 1
 
 
+def test_the_inverse_renderer_s_errors_are_there():
+    from scripts import inverse_switches
+
+    measured = json.loads(RESULTS.read_text())["inverse"]
+    ways = {way["name"]: way for way in measured["ways"]}
+    assert list(ways) == list(inverse_switches.WAYS)
+    assert all(0 < way["error"] <= way["worst"] < 1 for way in ways.values())
+    assert ways["fp8"]["error"] < 0.25 * ways["euler 8 steps"]["error"]
+    exact = measured["exact_to_limit"]
+    assert ways["dpm-solver++ 10 steps"]["to_limit"] < exact < ways["euler 10 steps"]["to_limit"]
+
+
+def test_the_page_tells_the_measured_errors():
+    result = json.loads(RESULTS.read_text())
+    page = (ROOT / "docs" / "inexact-switches.md").read_text()
+    for way in result["ways"]:
+        assert f"| {way['name']} | {way['error']:.2%} | {way['blocks']:.0%} |".replace("%", " %") in page
+    inverse = result["inverse"]
+    for way in inverse["ways"]:
+        assert f"| {way['name']} | {way['error']:.2%} | {way['to_limit']:.2%} |".replace("%", " %") in page
+    assert f"| euler 15 steps | exact | {inverse['exact_to_limit']:.2%} |".replace("%", " %") in page
+
+
 def test_the_loaded_model_draws_by_its_switches(tmp_path):
     folder, gbuffer = save_tiny(tmp_path), make_gbuffer(9, 32, 48, seed=4)
     ways = {
