@@ -109,7 +109,7 @@ class SeamMeter:
         self.steps[pair] = level_step(before, after) if step is None else step
         for frame, picture in ((pair, before), (pair + 1, after)):
             if frame not in self.means:
-                self.means[frame] = np.mean(picture, axis=(0, 1), dtype=np.float64)
+                self.means[frame] = np.asarray(picture, np.float64).mean(axis=(0, 1))
         if still is not None and still.any():
             self.flicker.append(float(change[still].mean()))
 
@@ -192,8 +192,9 @@ class ClipSeams:
         shown = visible(clip)
         floors = {"albedo": DARK, "depth": 0.0}
         for name, meter in self.meters.items():
-            step = ratio_step(*getattr(clip, name), floors[name]) if name in SCALED else None
-            meter.add(pair, *shown[name], still, step)
+            raw, seen = getattr(clip, name), shown[name]
+            step = ratio_step(raw[0], raw[1], floors[name]) if name in SCALED else None
+            meter.add(pair, seen[0], seen[1], still, step)
 
     def figures(self, overlaps: Sequence[Overlap], num_frames: int) -> dict[str, Figures]:
         """`SeamMeter.figures` of every channel."""

@@ -22,12 +22,14 @@ from alaya.gbuffer import CHANNELS, GBuffer
 from alaya.metrics import psnr
 from alaya.seams import visible
 from alaya.video import VideoWriter, read_frames, to_float
+from alaya.weights import find_weights, read_card
 from pipelines.progress import Progress
 from pipelines.render import run_render
 from pipelines.seams import measure_seams
 from pipelines.settings import RenderSettings
 from scripts.benchmark import measure, ping_pong
 from scripts.seam_ways import compare_ways
+from training.evaluate import STAGES
 from training.evaluate_editing import canonical_words
 from training.results import describe_machine, write_result
 from worlds.dataset import DatasetReader
@@ -223,6 +225,7 @@ def measure_all(request: argparse.Namespace, room: Path, size: tuple[int, int]) 
         print(f"{part} {key}", file=sys.stderr, flush=True)
         result.setdefault(part, {})[key] = job()
         result["machine"] = describe_machine("cpu")
+        result["weights"] = {stage: read_card(find_weights("small", stage))["sha256"] for stage in STAGES}
         result = write_result(path, result)
 
 

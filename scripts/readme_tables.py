@@ -108,6 +108,48 @@ def _side_by_side(ways: list[Result]) -> list[list[str]]:
     ]
 
 
+def seams(result: Result) -> str:
+    """Return the table of window borders: the worst channel (or edited video) of each clip and window length."""
+    header = [
+        "clip",
+        "windows of",
+        "border / interior",
+        "stands out",
+        "the source does",
+        "border",
+        "drift",
+        "dB lost",
+    ]
+    rows = []
+    clips = [(kind, clip) for kind in ("still", "moving") for clip in result.get(kind, {}).values()]
+    for kind, clip in clips:
+        for length, found in clip["windows"].items():
+            keys = ("worst", "drift") if kind == "still" else ("ratio", "stands_out")
+            worst = {key: _worst(found["rows"], key) for key in keys}
+            lost = found.get("psnr_lost")
+            cells = [worst.get("ratio", "-"), worst.get("stands_out", "-")]
+            cells += [figure(found.get("source", {}).get("stands_out"))]
+            cells += [
+                worst.get("worst", "-"),
+                worst.get("drift", "-"),
+                f"{max(lost.values()):.2f}" if lost else "-",
+            ]
+            rows.append([f"{kind}, {clip['frames']} frames", f"{length} frames", *cells])
+    note = (
+        "The worst of five channels and the edited video: mean change at borders over the interior's 95th percentile,"
+        " and over the nearest frames'; on a still clip the largest change at a border and the drift, in 1/255; PSNR"
+        " against the truth lost to the same clip in one window (docs/seams.md)."
+    )
+    return f"{table(header, rows)}\n\n{note}"
+
+
+def _worst(rows: dict[str, Result], key: str) -> str:
+    """The largest of a figure over channels, and whose it is."""
+    found = {name: figures[key] for name, figures in rows.items() if figures[key] is not None}
+    name = max(found, key=lambda each: found[each], default=None)
+    return "-" if name is None else f"{figure(found[name])} ({name})"
+
+
 def accuracy(result: Result) -> str:
     """Return the table of an evaluation: each metric's mean and median beside the best trivial baseline."""
     baselines: dict[str, dict[str, object]] = result.get("baselines", {})
@@ -143,6 +185,7 @@ TABLES: dict[str, Callable[[Result], str]] = {
     "inverse-foreign": accuracy,
     "editing-own": accuracy,
     "worlds": worlds,
+    "seams": seams,
     "reliability": reliability,
     "published": published,
 }
