@@ -14,25 +14,28 @@ from alaya.errors import RequestError
 from alaya.files import STALE_AFTER_S, atomic_write
 from pipelines.batch_door import find_complete
 from pipelines.batch_jobs import SUMMARY, Job, read_jobs
+from pipelines.batch_split import check_splittable, run_together
 from pipelines.batch_worker import Outcome, real_loaders
 from pipelines.progress import Progress, clock
 from pipelines.settings import RenderSettings
 
 if TYPE_CHECKING:
-    from pipelines.batch_worker import OpenLoaders
+    from pipelines.batch_worker import Help, OpenLoaders
 
 ENGINES = ("local", "ray")
 WAIT_SECONDS = 1.0
 BUSY_SECONDS = 5.0  # before a folder that another process holds is tried again
 LOST_PATIENCE_S = STALE_AFTER_S + 60  # the lock of a lost machine stays until its heartbeat is stale
 GOOD = ("done", "kept")
+MOST_WORKERS = 4096
 
 
 @dataclass(frozen=True)
 class BatchSettings:
     """How a batch is run. `workers` and `threads` None: as the machine or the cluster has room.
 
-    `tries` is how often a job may fail before it is set aside; `address` names a Ray cluster.
+    `tries` is how often a job may fail before it is set aside; `address` names a Ray cluster; with `split_windows`
+    all workers work on one clip's windows, clip after clip.
     """
 
     output: Path
@@ -41,12 +44,13 @@ class BatchSettings:
     engine: str = "local"
     address: str | None = None
     tries: int = 2
+    split_windows: bool = False
 
     def __post_init__(self) -> None:
         for name in ("workers", "threads", "tries"):
             value = getattr(self, name)
-            if value is not None and not 1 <= value <= 4096:
-                raise RequestError(f"--{name} must be 1 to 4096, got {value}")
+            if value is not None and not 1 <= value <= MOST_WORKERS:
+                raise RequestError(f"--{name} must be 1 to {MOST_WORKERS}, got {value}")
         if self.engine not in ENGINES:
             raise RequestError(f"--engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
         if self.address is not None and self.engine != "ray":
@@ -65,8 +69,8 @@ class Crew(Protocol):
         """Workers that can take a job now."""
         ...
 
-    def give(self, number: int, settings: RenderSettings) -> None:
-        """Let an idle worker begin a job."""
+    def give(self, number: int, request: RenderSettings | Help) -> None:
+        """Let an idle worker begin a job, or help with one."""
         ...
 
     def wait(self, timeout: float) -> list[tuple[int, Outcome]]:
@@ -201,6 +205,8 @@ def run_batch(
     """
     progress, began = progress or Progress(), time.monotonic()
     jobs = read_jobs(jobs_file, settings.output)
+    if settings.split_windows:
+        check_splittable(jobs)
     batch = Batch(settings, [Task(job) for job in jobs])
     complete = find_complete(jobs, *open_loaders())
     for task in batch.tasks:
@@ -221,11 +227,11 @@ def run_batch(
 def with_crew(batch: Batch, missing: list[Task], open_loaders: OpenLoaders, progress: Progress) -> None:
     """Hire workers, run the missing jobs, and see the workers out."""
     settings = batch.settings
-    crew = _hire(settings, len(missing), open_loaders)
+    crew = _hire(settings, MOST_WORKERS if settings.split_windows else len(missing), open_loaders)
     batch.workers, batch.threads = crew.workers, crew.threads
     progress.note(f"{settings.engine}: {crew.workers} workers of {crew.threads} threads each")
     try:
-        _work_off(batch, missing, crew, progress)
+        (_work_off_together if settings.split_windows else _work_off)(batch, missing, crew, progress)
     except BaseException:
         crew.stop()
         raise
@@ -259,6 +265,20 @@ def _work_off(batch: Batch, waiting: list[Task], crew: Crew, progress: Progress)
             if task.state == "left":
                 waiting.append(task)
             _tell(batch, task, outcome, progress)
+
+
+def _work_off_together(batch: Batch, waiting: list[Task], crew: Crew, progress: Progress) -> None:
+    """As `_work_off`, one job at a time with all workers."""
+    while waiting:
+        task = _next(waiting)
+        if task is None:
+            time.sleep(WAIT_SECONDS)
+            continue
+        outcome = run_together(task, batch, crew, progress)
+        task.take(outcome, batch.settings.tries, time.monotonic())
+        if task.state == "left":
+            waiting.append(task)
+        _tell(batch, task, outcome, progress)
 
 
 def _next(waiting: list[Task]) -> Task | None:

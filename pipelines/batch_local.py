@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pipelines.batch_worker import Outcome, work
 
 if TYPE_CHECKING:
-    from pipelines.batch_worker import OpenLoaders
+    from pipelines.batch_worker import Help, OpenLoaders
     from pipelines.settings import RenderSettings
 
 GRACE_SECONDS = 30.0  # for a worker to stop between two steps; then it is killed, which costs a window
@@ -48,7 +48,7 @@ class LocalCrew:
         """As `Crew.idle`."""
         return [n for n in range(self.workers) if n not in self._crew or not self._crew[n].at_work]
 
-    def give(self, number: int, settings: RenderSettings) -> None:
+    def give(self, number: int, request: RenderSettings | Help) -> None:
         """As `Crew.give`."""
         worker = self._crew.get(number)
         if worker is not None and not worker.process.is_alive():
@@ -58,7 +58,7 @@ class LocalCrew:
             worker = self._crew[number] = self._start(number)
         worker.at_work = True
         with contextlib.suppress(OSError):  # it died this moment, which `wait` will see
-            worker.connection.send(settings)
+            worker.connection.send(request)
 
     def wait(self, timeout: float) -> list[tuple[int, Outcome]]:
         """As `Crew.wait`."""
@@ -87,12 +87,7 @@ class LocalCrew:
         process = context.Process(
             target=work, args=(theirs, self._open_loaders, number, self.threads), name=f"worker {number}"
         )
-        # Blocked until the worker has said that it ignores it, so that Ctrl-C never shows a traceback of its start.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        start_quietly(process)
         theirs.close()  # else its end would not be seen
         return _Worker(process, ours)
 
@@ -119,6 +114,15 @@ class LocalCrew:
                 worker.process.join()
             worker.connection.close()
         self._crew.clear()
+
+
+def start_quietly(process: BaseProcess) -> None:
+    """Start it with Ctrl-C blocked until it has said what it does about that: no traceback of its start is shown."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ending(code: int | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,22 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 from alaya.errors import AlayaError, RequestError
 from pipelines.batch_local import CORES_A_WORKER, GRACE_SECONDS, core_count, count_gpus
-from pipelines.batch_worker import Outcome, Workplace
+from pipelines.batch_worker import THREAD_VARIABLES, Outcome, Workplace
 from pipelines.cli import Stopped
+from pipelines.ray_cluster import Cluster
 
 if TYPE_CHECKING:
-    from pipelines.batch_worker import OpenLoaders
+    from pipelines.batch_worker import Help, OpenLoaders
     from pipelines.settings import RenderSettings
 
 MAX_FALSE_STARTS = 3  # in a row, then something is wrong with the cluster
-STORE_BYTES = 100_000_000  # no clip goes through Ray's object store
 AT_ONCE = 2  # a job, and the call that stops it
 
 
 class Actor:
     """What runs inside Ray: a workplace in the batch's own folder."""
 
-    def __init__(self, open_loaders: OpenLoaders, number: int, folder: str) -> None:
+    def __init__(self, open_loaders: OpenLoaders, number: int, threads: int, folder: str) -> None:
+        os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
         try:
             os.chdir(folder)  # paths mean the same everywhere
         except OSError as error:
@@ -39,10 +41,10 @@ class Actor:
     def ready(self) -> None:
         """Answers once the actor is there."""
 
-    def run(self, settings: RenderSettings) -> Outcome:
+    def run(self, request: RenderSettings | Help) -> Outcome:
         """As `Workplace.run`, with "stopped" where it was told to stop."""
         try:
-            return self._place.run(settings)
+            return self._place.run(request)
         except Stopped:
             return Outcome("stopped")
 
@@ -69,11 +71,22 @@ class RayCrew:
         address: str | None,
         open_loaders: OpenLoaders,
     ) -> None:
-        self._ray = _import_ray()
         self._open_loaders = open_loaders
-        self._mine = not self._ray.is_initialized()
-        if self._mine:
-            workers = self._connect(workers, threads, address)
+        self._crew: dict[int, _Hired] = {}
+        self._cluster = Cluster() if address is None else None
+        self._mine = True
+        try:
+            self._ray = _import_ray()
+            self._mine = not self._ray.is_initialized()
+            if self._mine:
+                workers = self._connect(workers, threads, address)
+            self._hire_all(workers, threads, most)
+        except BaseException:
+            self._leave()
+            raise
+
+    def _hire_all(self, workers: int | None, threads: int | None, most: int) -> None:
+        """Share the cluster out."""
         has = self._ray.cluster_resources()
         cpus, gpus = int(has.get("CPU", 0)), int(has.get("GPU", 0))
         self.workers = min(most, workers or gpus or max(1, cpus // CORES_A_WORKER))
@@ -86,9 +99,9 @@ class RayCrew:
         """As `Crew.idle`: an actor that still waits for a place in the cluster is not."""
         return [number for number, hired in self._crew.items() if hired.answer is None]
 
-    def give(self, number: int, settings: RenderSettings) -> None:
+    def give(self, number: int, request: RenderSettings | Help) -> None:
         """As `Crew.give`."""
-        self._crew[number].answer = self._crew[number].actor.run.remote(settings)
+        self._crew[number].answer = self._crew[number].actor.run.remote(request)
 
     def wait(self, timeout: float) -> list[tuple[int, Outcome]]:
         """As `Crew.wait`."""
@@ -104,8 +117,7 @@ class RayCrew:
         """As `Crew.close`."""
         for hired in self._crew.values():
             self._ray.kill(hired.actor)
-        if self._mine:
-            self._ray.shutdown()
+        self._leave()
 
     def stop(self) -> None:
         """As `Crew.stop`; a worker that takes too long to its next step is killed, which costs it a window."""
@@ -117,39 +129,42 @@ class RayCrew:
             self._ray.wait(answers, num_returns=len(answers), timeout=GRACE_SECONDS)
         self.close()
 
+    def _leave(self) -> None:
+        """Leave the cluster, and end it if it was started here."""
+        ray = sys.modules.get("ray")
+        if self._mine and ray is not None:
+            ray.shutdown()
+        if self._cluster is not None:
+            self._cluster.close()
+
     def _connect(self, workers: int | None, threads: int | None, address: str | None) -> int | None:
-        """Start Ray here, or join a cluster; how many workers were asked, or are meant here."""
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        if address is None:
-            gpus = count_gpus()
-            workers = workers or gpus or max(1, core_count() // CORES_A_WORKER)
-            room: dict[str, Any] = {
-                "num_cpus": workers * (threads or max(1, core_count() // workers)),
-                "num_gpus": gpus,
-                "include_dashboard": False,
-                "object_store_memory": STORE_BYTES,
-                "_node_ip_address": "127.0.0.1",
-            }
-        else:
-            room = {"address": address}
+        """Start a cluster here, or join one; how many workers were asked, or are meant here."""
+        if self._cluster is None:
+            try:
+                self._join(str(address))
+            except (ConnectionError, ValueError) as error:
+                raise RequestError(f"--address {address}: no Ray cluster answers there ({error})") from error
+            return workers
+        gpus = count_gpus()
+        workers = workers or gpus or max(1, core_count() // CORES_A_WORKER)
+        own = self._cluster.start(workers * (threads or max(1, core_count() // workers)), gpus)
         try:
-            with _own_signals():
-                self._ray.init(log_to_driver=False, logging_level="error", **room)
-        except (ConnectionError, ValueError) as error:
-            what = (
-                f"--address {address}: no Ray cluster answers there" if address else "Ray cannot start here"
-            )
-            raise RequestError(f"{what} ({error})") from error
+            self._join(own)
         except Exception as error:  # it has no class of its own for a node that does not come up
-            raise AlayaError(f"Ray could not be started here: {error}") from error
+            self._cluster.check()
+            raise AlayaError(f"Ray could not be started here: {error}; try --engine local") from error
         return workers
+
+    def _join(self, address: str) -> None:
+        with _own_signals():
+            self._ray.init(address, log_to_driver=False, logging_level="error")
 
     def _hire(self, number: int) -> _Hired:
         room = {"num_cpus": self.threads, "num_gpus": self._gpus, "max_restarts": 0}
         actor = (
             self._ray.remote(Actor)
             .options(max_concurrency=AT_ONCE, **room)
-            .remote(self._open_loaders, number, os.getcwd())
+            .remote(self._open_loaders, number, self.threads, os.getcwd())
         )
         return _Hired(actor, actor.ready.remote())
 

@@ -41,6 +41,21 @@ class Outcome:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class Help:
+    """What is asked of a worker that helps another: see `pipelines.helping`.
+
+    Attributes:
+        settings: of the job that the other one does.
+        share: (number, of): the windows whose index is `number` modulo `of`.
+        token: a file that is there as long as help is wanted.
+    """
+
+    settings: RenderSettings
+    share: tuple[int, int]
+    token: Path
+
+
 def real_loaders() -> tuple[Loader, Loader]:
     """The loaders of the inverse and the editing models."""
     from pipelines import loading
@@ -64,20 +79,30 @@ class Workplace:
     def _keep(self) -> None:
         self._kept = tuple(loader.once() for loader in self._open_loaders())
 
-    def run(self, settings: RenderSettings) -> Outcome:
-        """Run one job to its end; no error leaves, `Stopped` does."""
+    def run(self, request: RenderSettings | Help) -> Outcome:
+        """Run one job to its end, or help with one; no error leaves, `Stopped` does."""
         began, warnings = time.monotonic(), []
+        progress, videos = _listening(warnings, self.stopping), ()
         try:
-            done = self._render(self._on_own_gpu(settings), _listening(warnings, self.stopping))
-            state, text, videos = "done", "", done.videos
+            if isinstance(request, Help):
+                state, text = "done", f"{self._help(request, progress)} windows predicted by another worker"
+            else:
+                state, text = "done", ""
+                videos = self._render(self._on_own_gpu(request), progress).videos
         except FolderBusyError as error:
-            state, text, videos = "busy", str(error), ()
+            state, text = "busy", str(error)
         except Exception as error:  # a job must not end the worker
             state = "refused" if isinstance(error, RequestError) else "failed"
             text = str(error) if isinstance(error, AlayaError) else f"{type(error).__name__}: {error}"
-            videos = ()
         seconds = round(time.monotonic() - began, 2)
         return Outcome(state, " ".join(text.split()), videos, tuple(warnings), seconds)
+
+    def _help(self, request: Help, progress: Progress) -> int:
+        from pipelines.helping import help_render
+
+        request = replace(request, settings=self._on_own_gpu(request.settings))
+        wanted = lambda: request.token.exists() and not self.stopping.is_set()  # noqa: E731
+        return help_render(request, self._kept[0], self._kept[1], progress, wanted)
 
     def _render(self, settings: RenderSettings, progress: Progress) -> Rendered:
         from pipelines.render import run_render
@@ -130,7 +155,7 @@ def work(connection: Connection, open_loaders: OpenLoaders, number: int, threads
         # Ctrl-C reaches a terminal's whole group: the batch decides, and tells us with SIGTERM.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        threading.Thread(target=_leave_with_parent, daemon=True).start()
+        threading.Thread(target=leave_with_parent, daemon=True).start()
         try:
             place = Workplace(open_loaders, number)
             while (settings := connection.recv()) is not None:
@@ -139,8 +164,8 @@ def work(connection: Connection, open_loaders: OpenLoaders, number: int, threads
             return
 
 
-def _leave_with_parent() -> None:
-    """Stop, as by SIGTERM, when the batch itself is gone."""
+def leave_with_parent() -> None:
+    """Stop, as by SIGTERM, when the process that started this one is gone; for a thread of its own."""
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])

@@ -117,8 +117,7 @@ def _identity(settings: EditSettings, load: Loader) -> dict[str, Any]:
 
 def make_video(settings: EditSettings, target: Target, load: Loader, progress: Progress) -> Path:
     """The job itself, inside the folder's lock."""
-    reader = open_clip(clip_of(settings))
-    start, stop = check_range(settings.frames, reader.info.frames, str(settings.gbuffers))
+    check_range(settings.frames, open_clip(clip_of(settings)).info.frames, str(settings.gbuffers))
     identity = _identity(settings, load)
     if is_done(target.journal, target.job, identity, settings.overwrite):
         progress.note(f"{target.video} is there already, complete; nothing to do")
@@ -126,10 +125,26 @@ def make_video(settings: EditSettings, target: Target, load: Loader, progress: P
     if target.video.exists() and not settings.overwrite and not target.journal.started(target.job):
         raise RequestError(f"{target.video} exists already; choose another --output or add --overwrite")
     return_large_blocks()
+    job = prepare(settings, target, load, progress)
+    _warn_unsure(job.words, settings, progress)
+    ledger = job.ledger
+    begin_or_resume(ledger, settings.overwrite, lambda: None, progress)
+    began = time.monotonic()
+    with job.reader, job.full_reader, progress.stage(settings.name, *rest_of(job.plan, ledger)) as stage:
+        job.write(target.video, stage, progress)
+    seconds = round(time.monotonic() - began, 2)
+    target.journal.finish(target.job, identity, [target.video], seconds=seconds, looks=_probable(job.words))
+    ledger.end()
+    return target.video
+
+
+def prepare(settings: EditSettings, target: Target, load: Loader, progress: Progress) -> "_Edit":
+    """The job with its model loaded and its windows planned; nothing is written."""
+    reader = open_clip(clip_of(settings))
+    start, stop = check_range(settings.frames, reader.info.frames, str(settings.gbuffers))
     size = reader.info.height, reader.info.width
     model = load.open(settings, size, stop - start, progress)
     words = model.encode_text(*settings.texts)
-    _warn_unsure(words, settings, progress)
     working = settings.working_size or model.working_size(*size)
     windows = plan_windows(stop - start, settings.num_frames or model.info.num_frames, settings.overlap)
     num_steps = settings.num_steps or model.info.num_steps
@@ -137,20 +152,8 @@ def make_video(settings: EditSettings, target: Target, load: Loader, progress: P
     plan = make_plan("edit", name, windows, size, working, num_steps, "video")
     plan = informed(plan, model)
     progress.plan(plan)
-    ledger = Ledger(target.journal, target.job, identity, windows, settings.overlap)
-    begin_or_resume(ledger, settings.overwrite, lambda: None, progress)
-    began = time.monotonic()
-    with (
-        reader,
-        open_clip(reader.folder) as full_reader,
-        progress.stage(settings.name, *rest_of(plan, ledger)) as stage,
-    ):
-        job = _Edit(settings, reader, full_reader, model, words, plan, ledger, start)
-        job.write(target.video, stage, progress)
-    seconds = round(time.monotonic() - began, 2)
-    target.journal.finish(target.job, identity, [target.video], seconds=seconds, looks=_probable(words))
-    ledger.end()
-    return target.video
+    ledger = Ledger(target.journal, target.job, _identity(settings, load), windows, settings.overlap)
+    return _Edit(settings, reader, open_clip(reader.folder), model, words, plan, ledger, start)
 
 
 def _probable(words: Any) -> dict[str, float]:

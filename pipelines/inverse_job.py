@@ -55,18 +55,35 @@ def make_clip(settings: InverseSettings, video: VideoInfo, load: Loader, progres
     journal = Journal(folder)
     selection = select_frames(settings, video)
     load.check(settings)
-    identity = {
-        **identity_of(settings),
-        "source": video.sha256,
-        "weights": load.weights(settings),
-        "version": RESULT_VERSION,
-    }
-    if is_done(journal, INVERSE_JOB, identity, settings.overwrite):
+    if is_done(journal, INVERSE_JOB, _identity(settings, video, load), settings.overwrite):
         progress.note(f"{folder} holds this run already, complete; nothing to do")
         return folder
     for text in video.notes:
         progress.warn(f"{video.path.name}: {text}")
     return_large_blocks()
+    job = prepare(settings, video, load, progress)
+    ledger, info = job.ledger, job.info
+    begin_or_resume(
+        ledger, settings.overwrite, lambda: clear_clip(folder), progress, input=str(settings.input.resolve())
+    )
+    began = time.monotonic()
+    _keep_audio(video, folder, selection[0], progress)
+    with progress.stage("inverse", *rest_of(job.plan, ledger)) as stage:
+        clamped = job.write(stage, progress)
+    for limit, count in clamped.items():
+        if count:
+            progress.warn(
+                f"{count} depths lay beyond {limit} ({getattr(info.depth, limit):g}) and were clamped to it"
+            )
+    seconds = round(time.monotonic() - began, 2)
+    journal.finish(INVERSE_JOB, ledger.identity, clip_files(folder), seconds=seconds)
+    ledger.end()
+    return folder
+
+
+def prepare(settings: InverseSettings, video: VideoInfo, load: Loader, progress: Progress) -> "_Inverse":
+    """The job with its model loaded and its windows planned; nothing is written."""
+    selection = select_frames(settings, video)
     frames, size = selection[1] - selection[0], (video.height, video.width)
     model = load.open(settings, size, frames, progress)
     windows = plan_windows(frames, settings.num_frames or model.info.num_frames, settings.overlap)
@@ -76,24 +93,20 @@ def make_clip(settings: InverseSettings, video: VideoInfo, load: Loader, progres
     beside = len(settings.extra_channels) * frames * video.height * video.width * BYTES_PER_PIXEL
     plan = informed(replace(plan, disk=plan.disk + round(beside)), model)
     progress.plan(plan)
-    ledger = Ledger(journal, INVERSE_JOB, identity, windows, settings.overlap)
-    begin_or_resume(
-        ledger, settings.overwrite, lambda: clear_clip(folder), progress, input=str(settings.input.resolve())
-    )
-    began = time.monotonic()
-    has_audio = _keep_audio(video, folder, selection[0], progress)
-    info = _clip_info(settings, video, model, selection, has_audio)
-    with progress.stage("inverse", *rest_of(plan, ledger)) as stage:
-        job = _Inverse(settings, info, video, selection, model, plan, ledger)
-        clamped = job.write(stage, progress)
-    for limit, count in clamped.items():
-        if count:
-            progress.warn(
-                f"{count} depths lay beyond {limit} ({getattr(info.depth, limit):g}) and were clamped to it"
-            )
-    journal.finish(INVERSE_JOB, identity, clip_files(folder), seconds=round(time.monotonic() - began, 2))
-    ledger.end()
-    return folder
+    identity = _identity(settings, video, load)
+    ledger = Ledger(Journal(settings.folder), INVERSE_JOB, identity, windows, settings.overlap)
+    info = _clip_info(settings, video, model, selection)
+    return _Inverse(settings, info, video, selection, model, plan, ledger)
+
+
+def _identity(settings: InverseSettings, video: VideoInfo, load: Loader) -> dict[str, Any]:
+    """What makes the run itself: its settings, its input, its weights."""
+    return {
+        **identity_of(settings),
+        "source": video.sha256,
+        "weights": load.weights(settings),
+        "version": RESULT_VERSION,
+    }
 
 
 def select_frames(settings: InverseSettings, video: VideoInfo) -> tuple[int, int]:
@@ -103,21 +116,21 @@ def select_frames(settings: InverseSettings, video: VideoInfo) -> tuple[int, int
     return check_range(settings.frames, video.num_frames, video.path.name)
 
 
-def _keep_audio(video: VideoInfo, folder: Path, start: int, progress: Progress) -> bool:
+def _keep_audio(video: VideoInfo, folder: Path, start: int, progress: Progress) -> None:
     """Copy the source's audio packets beside the clip, unless the clip starts later than its audio."""
     if not video.has_audio:
-        return False
+        return
     if start > 0:
         progress.note(f"--frames starts at {start}: the audio of {video.path.name} is left out")
-        return False
-    return copy_audio(video.path, folder / AUDIO, video.start)
+        return
+    copy_audio(video.path, folder / AUDIO, video.start)
 
 
 def _clip_info(
-    settings: InverseSettings, video: VideoInfo, model: Any, selection: tuple[int, int], has_audio: bool
+    settings: InverseSettings, video: VideoInfo, model: Any, selection: tuple[int, int]
 ) -> ClipInfo:
     start, stop = selection
-    times = video.timestamps
+    times, has_audio = video.timestamps, video.has_audio and start == 0
     return ClipInfo(
         frames=stop - start,
         width=video.width,

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from alaya.frames import Window
+from pipelines.ahead import foreseen
 from pipelines.align import Scale
 from pipelines.malloc import give_back
 from pipelines.plan import Plan
@@ -99,7 +100,9 @@ def run_windows(
             continue
         if ledger.bring_tiles(index, task.model):
             progress.note(f"from frame {window.start} on the autoencoder works in tiles, as it did before")
-        values = _predict(task, clip, window, progress)
+        values = foreseen(ledger, window, key, task.model, stage.show)
+        if values is None:
+            values = _predict(task, clip, window, progress)
         ledger.note_tiles(index, task.model)
         if isinstance(values, Exception):
             ledger.shrink(index, values)

@@ -2,14 +2,18 @@
 
 import os
 import signal
+import sys
+import threading
 import time
+import types
 from pathlib import Path
 
+import numpy as np
 from fakes import FakeEditor, FakeInverse
 
 from pipelines.loading import Loader
 
-LOG, SECONDS = "BATCH_FAKES_LOG", "BATCH_FAKES_SECONDS"
+LOG, SECONDS, LIGHT = "BATCH_FAKES_LOG", "BATCH_FAKES_SECONDS", "BATCH_FAKES_LIGHT"
 UNLUCKY, DEADLY, ONCE = 13, 14, 15
 """Seeds with which a job always fails, kills its worker, and fails the first time."""
 
@@ -24,14 +28,26 @@ main()
 """The command `alaya`, with these models in `alaya batch`."""
 
 
+def same_size(frame, height, width):
+    """What `alaya.resize.resize_frame` does with a frame that has the size already; all frames here have."""
+    assert frame.shape[:2] == (height, width)
+    return frame.astype(np.float32) * np.float32(1 / np.iinfo(frame.dtype).max)
+
+
+if os.environ.get(LIGHT) and "torch" not in sys.modules:  # importing it takes a worker longer than its jobs
+    light = types.ModuleType("alaya.resize")
+    light.resize_frame, light.resize_gbuffer = same_size, lambda clip, height, width: clip
+    sys.modules["alaya.resize"] = light
+
+
 def note(text):
     if LOG in os.environ:
         with open(os.environ[LOG], "a") as file:
-            file.write(f"{text}\n")
+            file.write(f"{os.getpid()}/{threading.get_ident()} {text}\n")
 
 
 def noted():
-    """What the models of all workers noted, in order: (process, what)."""
+    """What the models of all workers noted, in order: (process and thread, what)."""
     path = Path(os.environ[LOG])
     return [tuple(line.split(" ", 1)) for line in path.read_text().splitlines()] if path.exists() else []
 
@@ -39,9 +55,13 @@ def noted():
 class BatchInverse(FakeInverse):
     """Slow if told to; its G-buffers depend on the window, so that another cut would show."""
 
+    def working_size(self, height, width):
+        return height, width
+
     def predict(self, rgb, *, seed=0, **options):
-        seen = ("", f"predict {seed}") in [("", what) for _, what in noted()] if LOG in os.environ else False
-        note(f"{os.getpid()} predict {seed}")
+        what = f"predict {seed} {options['first_frame']}"
+        seen = LOG in os.environ and f"predict {seed} 0" in [text for _, text in noted()]
+        note(what)
         if seed == UNLUCKY or (seed == ONCE and not seen):
             raise RuntimeError("no luck\ntoday")
         if seed == DEADLY:
@@ -52,14 +72,31 @@ class BatchInverse(FakeInverse):
         return result
 
 
+class BatchEditor(FakeEditor):
+    """Its pictures depend on the window too."""
+
+    def working_size(self, height, width):
+        return height, width
+
+    def predict(self, gbuffer, words, **options):
+        note(f"edit {options['seed']} {options['first_frame']}")
+        time.sleep(float(os.environ.get(SECONDS, 0)))
+        return super().predict(gbuffer, words, **options) * np.float32(
+            1 - 0.01 * (options["first_frame"] % 24)
+        )
+
+    def restore(self, coarse, gbuffer, words, **options):
+        return coarse
+
+
 def _load_inverse(name, device):
-    note(f"{os.getpid()} load inverse")
+    note(f"load inverse on {os.environ.get('CUDA_VISIBLE_DEVICES', 'all')}")
     return BatchInverse()
 
 
 def _load_editor(name, device):
-    note(f"{os.getpid()} load editor")
-    return FakeEditor()
+    note("load editor")
+    return BatchEditor()
 
 
 def _identify(name):

@@ -34,6 +34,7 @@ JOBS = Path("jobs.csv")
 def log(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     monkeypatch.setenv(batch_fakes.LOG, str(tmp_path / "models.log"))
+    monkeypatch.setenv(batch_fakes.LIGHT, "1")
 
 
 @pytest.fixture
@@ -78,7 +79,8 @@ def write_jobs(*rows):
     lines = [
         ",".join(map(str, (f"{row[0]}.mp4", row[1], row[2] if len(row) > 2 else row[0]))) for row in rows
     ]
-    JOBS.write_text("\n".join(["input,seed,name,styles", *(f"{line},night" for line in lines)]) + "\n")
+    header = "input,seed,name,styles,device"
+    JOBS.write_text("\n".join([header, *(f"{line},night,cpu" for line in lines)]) + "\n")
 
 
 def run(**options):
@@ -90,11 +92,11 @@ def states(done):
 
 
 def loads():
-    return [what for _, what in noted() if what.startswith("load")]
+    return [" ".join(what.split()[:2]) for _, what in noted() if what.startswith("load")]
 
 
 def predictions():
-    return [what for _, what in noted() if what.startswith("predict")]
+    return [" ".join(what.split()[:2]) for _, what in noted() if what.startswith("predict")]
 
 
 def test_only_what_is_missing_is_done(clips, inline, capsys):
@@ -108,7 +110,7 @@ def test_only_what_is_missing_is_done(clips, inline, capsys):
     second = run()
     assert states(second) == [("a", "kept", 0), ("b", "kept", 0), ("c", "done", 1)]
     assert second.tasks[0].videos == first.tasks[0].videos
-    assert {what for _, what in noted()[calls:]} == {"predict 3"}
+    assert {what for _, what in noted()[calls:]} == {"predict 3 0", "predict 3 8", "edit 3 0", "edit 3 8"}
     after = tree(OUT)
     assert {path: after[path] for path in before if path != "batch.json"} == {
         path: digest for path, digest in before.items() if path != "batch.json"
@@ -246,8 +248,8 @@ def test_killed_workers_lose_nothing(clips, monkeypatch):
     assert {path: digest for path, digest in whole.items() if not path.startswith("c/")} == {
         path: digest for path, digest in clip_tree().items() if not path.startswith("c/")
     }
-    by_process = [(who, what) for who, what in noted() if what == "load inverse"]
-    assert len(by_process) == len(set(by_process))  # each worker loaded once
+    loaded = [entry for entry in noted() if entry[1].startswith("load")]
+    assert len(loaded) == len(set(loaded))  # each worker loaded each model once
     assert predictions().count("predict 1") <= 3  # two windows, and what was under way
 
 

@@ -19,6 +19,11 @@ from pipelines.commands.options import PATH, traceback_option
     "--threads", type=int, metavar="N", help="Of each worker. Default: OMP_NUM_THREADS, or cores / workers."
 )
 @click.option("--tries", type=int, default=2, show_default=True, help="Before a job that fails is set aside.")
+@click.option(
+    "--split-windows",
+    is_flag=True,
+    help="For few long clips: all workers predict windows of one clip, clip after clip.",
+)
 @click.option("--engine", default="local", show_default=True, help="local (processes) or ray.")
 @click.option("--address", help="The Ray cluster's, such as auto or ray://host:10001. Default: this machine.")
 @click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on stdout, the summary last.")
