@@ -6,20 +6,26 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from alaya.netcode import PLANES
 from alaya.unet import UNet, UNetConfig
+from editing.draft import draft
+from editing.light import WIDTH
 from editing.text_encoder import TextEncoder
 
 WORDS_DIM = 64
+SEEN = PLANES + 3
+"""Planes that the U-Net sees: the G-buffer's and the draft's."""
 CONFIGS = {
-    "small": UNetConfig(in_channels=PLANES, out_channels=3, words_dim=WORDS_DIM),
+    "small": UNetConfig(in_channels=SEEN, out_channels=3, words_dim=WORDS_DIM),
     "medium": UNetConfig(
-        in_channels=PLANES, out_channels=3, words_dim=WORDS_DIM, widths=(64, 128, 256), head_width=48
+        in_channels=SEEN, out_channels=3, words_dim=WORDS_DIM, widths=(64, 128, 256), head_width=48
     ),
     "tiny": UNetConfig(
-        in_channels=PLANES,
+        in_channels=SEEN,
         out_channels=3,
         words_dim=WORDS_DIM,
         widths=(8, 16, 16),
@@ -31,10 +37,23 @@ CONFIGS = {
 
 
 class EditingNet(nn.Module):
-    """The text encoder and the network it conditions."""
+    """The text encoder, the rules that draw a draft, and the network that finishes it."""
 
-    def __init__(self, config: UNetConfig, looks: tuple[str, ...]) -> None:
+    light: Tensor
+
+    def __init__(
+        self, config: UNetConfig, looks: tuple[str, ...], rows: Sequence[Sequence[float]] | None = None
+    ) -> None:
+        """Make a network.
+
+        Args:
+            config: sizes of the U-Net.
+            looks: names of the looks.
+            rows: the light of each look (`editing.light.row_of`); None where weights will be loaded, which hold it.
+        """
         super().__init__()
+        light = torch.zeros(len(looks), WIDTH) if rows is None else torch.tensor(rows)
+        self.register_buffer("light", light)
         self.text = TextEncoder(looks, config.words_dim)
         self.unet = UNet(config)
 
@@ -45,6 +64,7 @@ class EditingNet(nn.Module):
         texts: Sequence[str],
         noisy: Tensor | None = None,
         drop: np.random.Generator | None = None,
+        asked: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Read the texts and draw the clips.
 
@@ -53,13 +73,39 @@ class EditingNet(nn.Module):
             t: (B,) flow time.
             texts: one a clip; texts beyond the clips are read only, which trains the encoder.
             noisy: (B, T, 3, H, W) or None.
-            drop: leaves some of the texts' letter groups out, in training.
+            drop: leaves some of the texts' letter groups out where they are only read, in training.
+            asked: (B,) the looks that the texts ask for, in training: every second clip is drawn in them, however its
+                text was read, so that a doubtful text teaches reading and not drawing.
 
         Returns:
             (B, T, 3, H, W) sRGB in about [-1, 1], and the look logits (texts, looks).
         """
-        words, logits = self.text(texts, drop)
-        return self.unet(planes, t, words[: len(planes)], noisy), logits
+        logits = self.text.logits(texts, drop)
+        shown = logits[: len(planes)] if drop is None else self.text.logits(texts[: len(planes)])
+        looks = shown.softmax(-1)
+        if asked is not None:
+            told = torch.arange(len(planes), device=looks.device)[:, None] % 2 == 0
+            looks = torch.where(told, F.one_hot(asked, looks.shape[1]).to(looks), looks)
+        return self.finish(planes, t, self.text.mixture(looks), looks.detach(), noisy), logits
+
+    def finish(
+        self, planes: Tensor, t: Tensor, words: Tensor, looks: Tensor, noisy: Tensor | None = None
+    ) -> Tensor:
+        """Draw the draft of a mixture of looks and finish it.
+
+        Args:
+            planes: (B, T, 10, H, W) coded G-buffers.
+            t: (B,) flow time.
+            words: (B, WORDS_DIM) what the texts mean.
+            looks: (B, looks) probabilities.
+            noisy: (B, T, 3, H, W) or None.
+
+        Returns:
+            (B, T, 3, H, W) sRGB in about [-1, 1].
+        """
+        with torch.no_grad():
+            sketch = draft(planes, looks @ self.light)
+        return sketch + self.unet(torch.cat([planes, sketch], 2), t, words, noisy)
 
     @staticmethod
     def describe(config: UNetConfig, looks: tuple[str, ...]) -> dict[str, Any]:

@@ -70,6 +70,7 @@ class SmallEditor:
         """As `EditingModel.predict`; has no guidance."""
         planes = netcode.encode(gbuffer)[None].to(self.device)
         embedding = words.embedding.to(self.device)
+        looks = torch.tensor([[words.looks[name] for name in self.net.text.looks]], device=self.device)
 
         def noise() -> Tensor:
             shape = (3, planes.shape[-2], planes.shape[-1])
@@ -77,7 +78,7 @@ class SmallEditor:
             return drawn[None].to(self.device)
 
         def draw(t: Tensor, noisy: Tensor | None) -> Tensor:
-            return self.net.unet(planes, t, embedding, noisy)
+            return self.net.finish(planes, t, embedding, looks, noisy)
 
         clip = flow.sample(draw, self.info.num_steps if num_steps is None else num_steps, noise, self.device)
         rgb = (clip[0].float().cpu() / 2 + 0.5).clamp(0, 1)

@@ -11,13 +11,12 @@ from training.growth import load_or_grow
 
 
 class Net(nn.Module):
-    def __init__(self, deep_blocks, deep=16):
+    def __init__(self, deep_blocks, deep=16, inputs=3):
         super().__init__()
-        self.unet = UNet(
-            UNetConfig(
-                3, 4, widths=(8, 8, deep), head_width=8, embed_dim=16, heads=2, deep_blocks=deep_blocks
-            )
-        )
+        sizes = {"widths": (8, 8, deep), "head_width": 8, "embed_dim": 16, "heads": 2}
+        self.unet = UNet(UNetConfig(inputs, 4, **sizes, deep_blocks=deep_blocks))
+        if inputs > 3:
+            self.register_buffer("light", torch.ones(2))
 
 
 def saved(folder, deep_blocks):
@@ -56,3 +55,27 @@ def test_another_width_is_refused(tmp_path):
     saved(tmp_path, 2)
     with pytest.raises(WeightsError):
         load_or_grow(Net(4, deep=32), tmp_path)
+
+
+def test_conditions_that_are_added_are_not_looked_at_and_the_way_out_starts_at_zero(tmp_path):
+    saved(tmp_path, 2)
+    wide = Net(2, inputs=5)
+    load_or_grow(wide, tmp_path)
+    assert wide.light.tolist() == [1, 1]  # the network's own
+    clip, t = torch.randn(1, 2, 5, 16, 24), torch.ones(1)
+    frames = clip.flatten(0, 1)
+    assert wide.unet(clip, t).abs().max() == 0
+    shallow = Net(2)
+    load_or_grow(shallow, tmp_path)
+    folded = torch.nn.functional.pixel_unshuffle(frames, 4)
+    place = torch.zeros(2, 2, *folded.shape[2:])
+    seen = shallow.unet.stem(torch.cat([folded[:, : 3 * 16], place], 1))
+    assert torch.allclose(wide.unet.stem(torch.cat([folded, place], 1)), seen, atol=1e-6)
+    rough = torch.randn(2, 4, 16, 24)
+    narrow = torch.cat([frames[:, :3], rough], 1)
+    first = [
+        net.unet.head[:2](part) for net, part in ((wide, torch.cat([frames, rough], 1)), (shallow, narrow))
+    ]
+    assert torch.allclose(*first, atol=1e-6)
+    wide.unet(clip, t).sum().backward()
+    assert wide.unet.exit.weight.grad.abs().sum() > 0

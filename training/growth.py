@@ -1,21 +1,24 @@
-"""Starts a deeper network from a shallower one's weights: what is added does nothing until it is trained."""
+"""Starts a larger network from a smaller one's weights: what is added does nothing until it is trained."""
 
 from __future__ import annotations
 
-import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from alaya.errors import WeightsError
-from alaya.unet import Block, UNet, config_of
+from alaya.unet import Block, UNet, UNetConfig, config_of
 from alaya.weights import load_into, read_card
 
 
 def load_or_grow(net: nn.Module, folder: Path) -> dict[str, Any]:
-    """Load a checkpoint into a network that has as many deep blocks or more.
+    """Load a checkpoint into a network that has as many deep blocks and conditions, or more.
+
+    Deep blocks that are added start as the identity. Where conditions are added (the editing network's draft), they
+    are not looked at yet, and the way out starts at zero, as what it adds to is new.
 
     Args:
         net: what is to be trained.
@@ -27,24 +30,64 @@ def load_or_grow(net: nn.Module, folder: Path) -> dict[str, Any]:
     Raises:
         WeightsError: the weights are of another network.
     """
-    unet = getattr(net, "unet", None)
-    card = read_card(folder)
+    unet, card = getattr(net, "unet", None), read_card(folder)
     if not isinstance(unet, UNet) or "widths" not in card.get("network", {}):
         return load_into(net, folder)
-    blocks = config_of(card["network"]).deep_blocks
-    if blocks >= unet.config.deep_blocks:
-        return load_into(net, folder)
-    shallow = copy.deepcopy(net)
-    del shallow.unet.deep[blocks:], shallow.unet.attention[blocks // 2 :]  # pyright: ignore[reportIndexIssue, reportAttributeAccessIssue, reportArgumentType]
-    load_into(shallow, folder)
-    missing, unexpected = net.load_state_dict(shallow.state_dict(), strict=False)
-    added = {f"unet.deep.{k}." for k in range(blocks, unet.config.deep_blocks)}
-    added |= {f"unet.attention.{k}." for k in range(blocks // 2, unet.config.deep_blocks // 2)}
-    if unexpected or any(not key.startswith(tuple(added)) for key in missing):
-        raise WeightsError(f"{folder}: weights of another network than a shallower one of this kind")
-    for block in list(unet.deep)[blocks:]:
+    old, new = config_of(card["network"]), unet.config
+    if old == new or _grown(old, new) != new:
+        return load_into(net, folder)  # says what does not fit
+    smaller = _Holder(net, UNet(old))
+    load_into(smaller, folder)
+    state = smaller.state_dict()
+    if old.in_channels < new.in_channels:
+        _widen(state, old, new)
+    missing, unexpected = net.load_state_dict(state, strict=False)
+    if unexpected or any(not key.startswith(tuple(_added(old, new))) for key in missing):
+        raise WeightsError(f"{folder}: weights of another network than a smaller one of this kind")
+    for block in list(unet.deep)[old.deep_blocks :]:
         _silence(block)
     return card
+
+
+class _Holder(nn.Module):
+    """What a network has beside its U-Net, without its own buffers, and a smaller U-Net."""
+
+    def __init__(self, net: nn.Module, unet: UNet) -> None:
+        super().__init__()
+        for name, part in net.named_children():
+            setattr(self, name, unet if name == "unet" else part)
+
+
+def _grown(old: UNetConfig, new: UNetConfig) -> UNetConfig:
+    """The old sizes with what may grow taken from the new ones."""
+    return replace(
+        old,
+        deep_blocks=max(old.deep_blocks, new.deep_blocks),
+        in_channels=max(old.in_channels, new.in_channels),
+    )
+
+
+def _added(old: UNetConfig, new: UNetConfig) -> set[str]:
+    """Names that a smaller checkpoint need not have."""
+    names = {f"unet.deep.{k}." for k in range(old.deep_blocks, new.deep_blocks)}
+    names |= {f"unet.attention.{k}." for k in range(old.deep_blocks // 2, new.deep_blocks // 2)}
+    return names | ({"light"} if new.in_channels > old.in_channels else set())
+
+
+def _widen(state: dict[str, Tensor], old: UNetConfig, new: UNetConfig) -> None:
+    """Make room for more conditions, in place: their weights are zero, and so is the way out."""
+    more, patch = new.in_channels - old.in_channels, new.patch**2
+    state["unet.stem.weight"] = _insert(state["unet.stem.weight"], old.in_channels * patch, more * patch)
+    state["unet.head.1.weight"] = _insert(state["unet.head.1.weight"], old.in_channels * 4, more * 4)
+    for name in ("unet.exit", "unet.head.5"):
+        for part in ("weight", "bias"):
+            state[f"{name}.{part}"] = torch.zeros_like(state[f"{name}.{part}"])
+
+
+def _insert(weight: Tensor, place: int, count: int) -> Tensor:
+    """(O, I, k, k) with `count` inputs of zeros before input `place`."""
+    zeros = weight.new_zeros(weight.shape[0], count, *weight.shape[2:])
+    return torch.cat([weight[:, :place], zeros, weight[:, place:]], 1)
 
 
 def _silence(block: nn.Module) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from alaya.errors import RequestError
 from alaya.flow import add_noise
 from alaya.netcode import ALBEDO, SKY, pack
+from editing.light import row_of
 from editing.network import CONFIGS as EDITING_CONFIGS
 from editing.network import EditingNet
 from inverse.network import CONFIGS as INVERSE_CONFIGS
@@ -104,7 +105,7 @@ class EditingTask:
     def __init__(self, recipe: Recipe) -> None:
         self.recipe, self.config = recipe, _preset(EDITING_CONFIGS, recipe)
         self.looks = tuple(LOOKS)
-        self.net = EditingNet(self.config, self.looks)
+        self.net = EditingNet(self.config, self.looks, [row_of(vars(look)) for look in LOOKS.values()])
         self.data: Samples = Samples(recipe, "editing")
 
     def batch(self, step: int, phase: Phase) -> Batch:
@@ -120,7 +121,7 @@ class EditingTask:
         looks = torch.cat([batch["look"], extra])
         texts = [sample_phrase(self.looks[int(look)], rng) for look in looks]
         t, noisy = draw_noisy(target, self.recipe.seed, step, phase.noisy_share)
-        picture, logits = net(planes, t, texts, noisy, rng)
+        picture, logits = net(planes, t, texts, noisy, rng, batch["look"])
         return editing_loss(picture, target, logits, looks)
 
     def sheet(self, net: nn.Module) -> np.ndarray:
