@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -150,6 +151,27 @@ def _worst(rows: dict[str, Result], key: str) -> str:
     return "-" if name is None else f"{figure(found[name])} ({name})"
 
 
+def batch(result: Result) -> str:
+    """Return the table of a batch's throughput: workers of one thread, and the cores they had."""
+    names = {
+        "one": "1 worker, 1 core",
+        "one, all cores": "1 worker, all cores",
+        "two": "2 workers, 2 cores",
+    }
+    rows = [
+        [name, figure(statistics.median(result["seconds"][case])), figure(result["clips_per_minute"][case])]
+        for case, name in names.items()
+    ]
+    note = (
+        f"{result['clips']} clips of {result['frames_a_clip']} frames at 416x240, one style, one thread a worker,"
+        f" start of all processes included; all {result['files_alike']} files alike. Two workers make"
+        f" {result['speed_up']:.2f} times what one with a core makes (wanted: {result['bar']}), and"
+        f" {result['speed_up_over_all_cores']:.2f} times what one makes whose codecs run on the second core"
+        f" (torch {result['machine']['torch']}, {result['machine']['cpu']})."
+    )
+    return f"{table(['batch', 'seconds', 'clips a minute'], rows)}\n\n{note}"
+
+
 def accuracy(result: Result) -> str:
     """Return the table of an evaluation: each metric's mean and median beside the best trivial baseline."""
     baselines: dict[str, dict[str, object]] = result.get("baselines", {})
@@ -188,8 +210,9 @@ TABLES: dict[str, Callable[[Result], str]] = {
     "seams": seams,
     "reliability": reliability,
     "published": published,
+    "batch": batch,
 }
-NOT_YET = {"published"}
+NOT_YET = {"published", "batch"}
 """Tables that README.md need not have a place for while there is no result."""
 
 
