@@ -292,11 +292,15 @@ def test_a_stopped_batch_goes_on(clips, monkeypatch, number, code):
     assert (summary["event"], summary["counts"]) == ("batch", {"done": 1})
 
 
+@pytest.mark.timeout(900)  # half a minute on a machine that is not busy
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed (extra: ray)")
 def test_ray_replaces_a_lost_worker(clips, monkeypatch):
+    """A real cluster of two actors, each with a GPU that is only said to be there; one is killed in the middle."""
     write_jobs(("a", 1), ("b", 2), ("c", UNLUCKY))
     whole = undisturbed(Path("whole"))
+    Path(os.environ[batch_fakes.LOG]).unlink()
     monkeypatch.setenv(batch_fakes.SECONDS, "0.5")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     process = alaya("--engine", "ray", "--workers", "2", "--threads", "1", "--json")
     wait_for(lambda: process.poll() is not None or Journal(OUT / "a").run(INVERSE_JOB).windows)
     if process.poll() is None:  # else its last words are shown below
@@ -304,6 +308,7 @@ def test_ray_replaces_a_lost_worker(clips, monkeypatch):
     results, talk = process.communicate(timeout=600)
     assert process.returncode == 1, talk
     summary = json.loads(results.splitlines()[-1])
+    assert summary["event"] == "batch", talk
     assert [(job["state"], job["tries"]) for job in summary["jobs"]] == [
         ("done", 2),
         ("done", 1),
@@ -312,6 +317,9 @@ def test_ray_replaces_a_lost_worker(clips, monkeypatch):
     assert {path: digest for path, digest in whole.items() if not path.startswith("c/")} == {
         path: digest for path, digest in clip_tree().items() if not path.startswith("c/")
     }
+    loaded = [entry for entry in noted() if entry[1].startswith("load inverse")]
+    assert {what for _, what in loaded} == {"load inverse on 0", "load inverse on 1"}
+    assert len({who.split("/")[0] for who, _ in loaded}) == len(loaded)  # once each
 
 
 def test_without_ray_the_extra_is_named(clips, monkeypatch):
