@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from alaya.errors import AlayaError, RequestError
 from training.degrade import degrade
 from training.recipe import Phase
+from training.skies import swap_sky
 from worlds.codes import decode_albedo, decode_depth, decode_normal, decode_unit
 from worlds.dataset import DatasetReader
 
@@ -39,6 +40,7 @@ class Augment:
     smallest_crop: float = 0.6
     degrade: float = 1.0
     look_inputs: float = 0.12
+    new_sky: float = 0.35
 
     @classmethod
     def of(cls, task: Task) -> "Augment":
@@ -47,12 +49,14 @@ class Augment:
         Editing is not flipped: its sun stands at a fixed side of the first camera, and a mirrored one would
         make shadows a coin toss. Its targets are never degraded.
         """
-        return cls() if task == "inverse" else cls(flip=0.0, zoom=0.5, degrade=0.0, look_inputs=0.0)
+        return (
+            cls() if task == "inverse" else cls(flip=0.0, zoom=0.5, degrade=0.0, look_inputs=0.0, new_sky=0.0)
+        )
 
     @classmethod
     def none(cls) -> "Augment":
         """Give the clips as they were rendered, resized only."""
-        return cls(flip=0.0, zoom=0.0, degrade=0.0, look_inputs=0.0)
+        return cls(flip=0.0, zoom=0.0, degrade=0.0, look_inputs=0.0, new_sky=0.0)
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,8 @@ class WorldsDataset:
         field = partial(reader.shards.clip, clip)
         stored, look = self._picture(rng, field)
         rgb = np.ascontiguousarray(view.cut(stored))
+        if self.augment.new_sky > 0 and rng.random() < self.augment.new_sky:
+            rgb = swap_sky(rgb, view.cut(field("depth")) == 0, rng)
         if self.augment.degrade > 0:
             rgb = degrade(rgb, rng, self.augment.degrade)
         tensors = cut_gbuffer(field, view, self.size)
