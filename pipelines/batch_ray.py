@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pipelines.settings import RenderSettings
 
 MAX_FALSE_STARTS = 3  # in a row, then something is wrong with the cluster
+KNOCK_SECONDS = 10.0
 AT_ONCE = 2  # a job, and the call that stops it
 
 
@@ -141,8 +143,9 @@ class RayCrew:
         """Start a cluster here, or join one; how many workers were asked, or are meant here."""
         if self._cluster is None:
             try:
+                _knock(str(address))
                 self._join(str(address))
-            except (ConnectionError, ValueError) as error:
+            except (OSError, ValueError) as error:  # ConnectionError is one
                 raise RequestError(f"--address {address}: no Ray cluster answers there ({error})") from error
             return workers
         gpus = count_gpus()
@@ -185,6 +188,13 @@ class RayCrew:
             return None if starting else Outcome("lost", f"worker {number} was lost: {reason}")
         self._false_starts = 0
         return outcome
+
+
+def _knock(address: str) -> None:
+    """Raise OSError if nobody listens at host:port, or ValueError; Ray would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS).close()
 
 
 def _import_ray() -> Any:

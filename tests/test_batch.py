@@ -21,6 +21,7 @@ from alaya.files import lock_folder
 from pipelines import batch
 from pipelines.batch import BatchSettings, Task, run_batch
 from pipelines.batch_jobs import read_jobs
+from pipelines.batch_ray import _knock
 from pipelines.batch_worker import Outcome, Workplace
 from pipelines.journal import INVERSE_JOB, Journal
 from pipelines.progress import Progress
@@ -327,3 +328,22 @@ def test_without_ray_the_extra_is_named(clips, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(RequestError, match=r"--engine ray needs Ray .*alaya-renderer\[ray\]"):
         run(engine="ray")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed (extra: ray)")
+def test_an_address_where_nobody_answers_is_refused_at_once(clips):
+    write_jobs(("a", 1))
+    process = alaya("--engine", "ray", "--address", "127.0.0.1:9")
+    _, talk = process.communicate(timeout=600)
+    assert process.returncode == 2, talk
+    assert "--address 127.0.0.1:9: no Ray cluster answers there" in talk
+
+
+@pytest.mark.parametrize(
+    ("address", "error"),
+    [("127.0.0.1:9", OSError), ("ray://127.0.0.1:9", OSError), ("127.0.0.1:port", ValueError)],
+)
+def test_ray_is_not_called_where_nobody_answers(address, error):
+    with pytest.raises(error):
+        _knock(address)
+    _knock("auto")  # which only Ray can look up
