@@ -24,8 +24,8 @@ START_SECONDS = 300.0
 POLL_SECONDS = 0.2
 SAID = "said.txt"  # what Ray says as it starts and ends
 STORE_BYTES = 80 << 20  # near the least that Ray takes; no clip goes through its object store
-MAX_ROOM = 25
-"""Characters of the temporary folder's path: Ray's sockets lie 80 deeper, and a socket's path has 107 at most."""
+MAX_ROOM = 20
+"""Characters of the temporary folder's path: Ray's sockets lie 86 deeper, and a socket's path has 107 at most."""
 PORTS = {  # an option of `ray start`: the file in which the node looks for the port of that helper of its
     "port": None,
     "dashboard-agent-grpc-port": "metrics_agent_port",
@@ -56,7 +56,11 @@ class Cluster:
         self._room = _make_room()
         words = [f"--{name}={port}" for name, port in zip(PORTS, ports, strict=True)]
         words += [f"--num-cpus={num_cpus}", f"--num-gpus={num_gpus}", f"--object-store-memory={STORE_BYTES}"]
-        words += [f"--temp-dir={self._room}", "--node-ip-address=127.0.0.1", "--include-dashboard=false"]
+        words += [
+            f"--temp-dir={self._room / 'r'}",
+            "--node-ip-address=127.0.0.1",
+            "--include-dashboard=false",
+        ]
         words += ["--no-monitor", "--include-log-monitor=false"]
         context = multiprocessing.get_context("spawn")
         self._process = context.Process(
@@ -114,7 +118,10 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _make_room() -> Path:
-    """A new folder that only we can read; in /tmp where the system's own temporary folder lies too deep."""
+    """A new folder that only we can enter: the one that Ray makes in it is open to all.
+
+    It lies in /tmp where the system's own temporary folder lies too deep.
+    """
     place = tempfile.gettempdir()
     short = len(place) <= MAX_ROOM or not Path("/tmp").is_dir()
     return Path(tempfile.mkdtemp(prefix="alaya-ray-", dir=place if short else "/tmp"))
@@ -146,7 +153,12 @@ def _keep(words: list[str], ports: list[int], said: Path) -> None:
     import ray.scripts.scripts as scripts  # pyright: ignore[reportMissingImports]
 
     _hurry(ports)
-    scripts.cli(["start", "--head", "--block", *words])
+    try:
+        scripts.cli(["start", "--head", "--block", *words])
+    finally:
+        parent = multiprocessing.parent_process()
+        if parent is None or not parent.is_alive():  # nobody else will
+            shutil.rmtree(said.parent, ignore_errors=True)
 
 
 def _hurry(ports: list[int]) -> None:
