@@ -30,6 +30,7 @@ class UNetConfig:
         embed_dim: width of the time, words and clip-context embedding.
         heads: attention heads at the coarsest level.
         deep_blocks: residual blocks at the coarsest level, an even number; every second one is followed by attention.
+        statistics: how many numbers of each condition over the clip the context is told: 2 (mean, spread) or 0.
     """
 
     in_channels: int
@@ -41,6 +42,7 @@ class UNetConfig:
     embed_dim: int = 128
     heads: int = 4
     deep_blocks: int = 4
+    statistics: int = 0
 
     def __post_init__(self) -> None:
         sizes = [getattr(self, field.name) for field in fields(self) if field.name != "widths"] + [
@@ -50,8 +52,8 @@ class UNetConfig:
             raise ValueError(
                 f"sizes of a U-Net are whole numbers up to {MAX_SIZE}, three of them widths: {self}"
             )
-        if self.deep_blocks % 2:
-            raise ValueError(f"deep_blocks must be even: {self}")
+        if self.deep_blocks % 2 or self.statistics not in (0, 2):
+            raise ValueError(f"deep_blocks must be even, statistics 0 or 2, the widths fit: {self}")
         if any(width % 8 for width in self.widths) or self.widths[2] % self.heads:
             raise ValueError(f"widths must be multiples of 8, the last one of heads: {self}")
 
@@ -146,17 +148,27 @@ class FrameAttention(nn.Module):
 class ClipContext(nn.Module):
     """What a whole clip has in common (exposure, scale, light): its mean, put back into the embedding."""
 
-    def __init__(self, channels: int, embed_dim: int) -> None:
+    def __init__(self, channels: int, embed_dim: int, told: int = 0) -> None:
+        """Make one that is told `told` numbers beside the mean, which is normalised then, so it cannot run off."""
         super().__init__()
-        self.inner = nn.Linear(channels, embed_dim)
+        self.told = told
+        self.inner = nn.Linear(channels + told, embed_dim)
         self.out = nn.Linear(embed_dim, embed_dim)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, x: Tensor, num_frames: int) -> Tensor:
-        """``x``: (B*T, C, H, W) -> (B*T, E)."""
+    def forward(self, x: Tensor, num_frames: int, numbers: Tensor | None = None) -> Tensor:
+        """``x``: (B*T, C, H, W); ``numbers``: (B, told) -> (B*T, E)."""
         mean = rearrange(x.mean((2, 3)), "(b t) c -> b t c", t=num_frames).mean(1)
+        if numbers is not None:
+            mean = torch.cat([F.layer_norm(mean, mean.shape[1:]), numbers], 1)
         return self.out(F.silu(self.inner(mean))).repeat_interleave(num_frames, 0)
+
+
+def _statistics(frames: Tensor, num_frames: int) -> Tensor:
+    """Mean and spread of every condition over its clip: (B*T, C, H, W) -> (B, 2 C), spreads at about one."""
+    clips = rearrange(frames, "(b t) c h w -> b c (t h w)", t=num_frames)
+    return torch.cat([clips.mean(2) * 2, clips.std(2) * 2], 1)
 
 
 class UNet(nn.Module):
@@ -184,7 +196,7 @@ class UNet(nn.Module):
         self.attention = nn.ModuleList(
             [FrameAttention(deep, config.heads) for _ in range(config.deep_blocks // 2)]
         )
-        self.context = ClipContext(deep, embed)
+        self.context = ClipContext(deep, embed, config.statistics * config.in_channels)
         self.grow1 = nn.ConvTranspose2d(deep, middle, 2, stride=2)
         self.up1 = nn.ModuleList([block(2 * middle, middle, True), block(middle, middle)])
         self.grow0 = nn.ConvTranspose2d(middle, top, 2, stride=2)
@@ -259,7 +271,8 @@ class UNet(nn.Module):
             deep = block(deep, code, num_frames)
             if index % 2:
                 deep = self.attention[index // 2](deep)
-        code = F.silu(embed + self.context(deep, num_frames))
+        numbers = _statistics(frames, num_frames) if config.statistics else None
+        code = F.silu(embed + self.context(deep, num_frames, numbers))
         up = self._join(self.grow1(deep), half)
         up = self._run(self.up1, up, code, num_frames)
         if torch.is_grad_enabled():

@@ -11,8 +11,10 @@ from alaya.netcode import METALLIC, PLANES, SKY
 from alaya.unet import UNet, UNetConfig
 
 CONFIGS = {
-    "small": UNetConfig(in_channels=3, out_channels=PLANES, deep_blocks=8),
-    "medium": UNetConfig(in_channels=3, out_channels=PLANES, widths=(64, 128, 256), head_width=48),
+    "small": UNetConfig(in_channels=3, out_channels=PLANES, deep_blocks=8, statistics=2),
+    "medium": UNetConfig(
+        in_channels=3, out_channels=PLANES, widths=(64, 128, 256), head_width=48, deep_blocks=8, statistics=2
+    ),
     "tiny": UNetConfig(
         in_channels=3, out_channels=PLANES, widths=(8, 16, 16), head_width=8, embed_dim=16, heads=2
     ),

@@ -11,10 +11,10 @@ from training.growth import load_or_grow
 
 
 class Net(nn.Module):
-    def __init__(self, deep_blocks, deep=16, inputs=3):
+    def __init__(self, deep_blocks, deep=16, inputs=3, statistics=0):
         super().__init__()
         sizes = {"widths": (8, 8, deep), "head_width": 8, "embed_dim": 16, "heads": 2}
-        self.unet = UNet(UNetConfig(inputs, 4, **sizes, deep_blocks=deep_blocks))
+        self.unet = UNet(UNetConfig(inputs, 4, **sizes, deep_blocks=deep_blocks, statistics=statistics))
         if inputs > 3:
             self.register_buffer("light", torch.ones(2))
 
@@ -79,3 +79,18 @@ def test_conditions_that_are_added_are_not_looked_at_and_the_way_out_starts_at_z
     assert torch.allclose(*first, atol=1e-6)
     wide.unet(clip, t).sum().backward()
     assert wide.unet.exit.weight.grad.abs().sum() > 0
+
+
+def test_a_context_that_is_told_more_begins_by_saying_nothing(tmp_path):
+    saved(tmp_path, 2)
+    told = Net(2, statistics=2)
+    load_or_grow(told, tmp_path)
+    shallow = Net(2)
+    load_or_grow(shallow, tmp_path)
+    assert told.unet.context.out.weight.abs().max() == 0
+    assert torch.equal(told.unet.context.out.bias, shallow.unet.context.out.bias)
+    deep = torch.randn(4, 16, 2, 3)
+    one, other = (told.unet.context(deep, 2, torch.randn(2, 6)) for _ in range(2))
+    assert torch.equal(one, other)
+    told.unet(torch.randn(1, 2, 3, 16, 24), torch.ones(1)).square().sum().backward()
+    assert told.unet.context.out.weight.grad.abs().sum() > 0

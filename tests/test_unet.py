@@ -1,10 +1,12 @@
 """The 2.5-D U-Net: any size of multiples of 8, frames that mix along time, gradients everywhere."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from alaya.errors import AlayaError
-from alaya.unet import TemporalMix, UNet, UNetConfig, config_of
+from alaya.unet import ClipContext, TemporalMix, UNet, UNetConfig, config_of
 
 CONFIG = UNetConfig(
     in_channels=3, out_channels=5, words_dim=4, widths=(8, 16, 16), head_width=8, embed_dim=16, heads=2
@@ -87,6 +89,26 @@ def test_one_frame_sees_the_middle_tap_only():
         assert torch.allclose(mix(frame.repeat(3, 1, 1, 1), 3)[1:2], frame + taps, atol=1e-5)
 
 
+def test_the_context_hears_how_bright_a_clip_is_however_far_its_features_run():
+    torch.manual_seed(0)
+    context = ClipContext(16, 8, told=6)
+    torch.nn.init.normal_(context.out.weight)
+    deep = 1e3 + 1e3 * torch.randn(4, 16, 2, 3)  # features as large as these once silenced it for good
+    dark, bright = torch.full((2, 6), -0.8), torch.full((2, 6), 0.8)
+    assert (context(deep, 2, dark) - context(deep, 2, bright)).abs().min() > 1e-4
+    assert (context(deep, 2, dark) - context(deep.flip(1), 2, dark)).abs().max() > 1e-2
+    net = UNet(replace(CONFIG, statistics=2)).eval()
+    torch.nn.init.normal_(net.context.out.weight)
+    for block in net.up1:
+        torch.nn.init.normal_(block.film.weight)
+        torch.nn.init.normal_(block.conv2.weight)
+    clip, t, words = inputs(1, 3)
+    brighter = clip.clone()
+    brighter[:, 2] += 1.0  # one frame, and all hear of it
+    told = [net(one, t, words)[:, 0] for one in (clip, brighter)]
+    assert (told[0] - told[1]).abs().max() > 1e-4
+
+
 def test_gradient_reaches_every_parameter():
     net, (conditions, t, words) = make_net(), inputs(1, 3)
     net(conditions, t, words, torch.randn(1, 3, 5, 16, 24)).square().sum().backward()
@@ -102,6 +124,7 @@ def test_sizes_of_a_card():
         {"heads": 3},
         {"head_width": 8.5},
         {"deep_blocks": 3},
+        {"statistics": 1},
     ):
         with pytest.raises(ValueError, match="widths") as caught:
             config_of({**vars(CONFIG), **odd})

@@ -17,8 +17,9 @@ from alaya.weights import load_into, read_card
 def load_or_grow(net: nn.Module, folder: Path) -> dict[str, Any]:
     """Load a checkpoint into a network that has as many deep blocks and conditions, or more.
 
-    Deep blocks that are added start as the identity. Where conditions are added (the editing network's draft), they
-    are not looked at yet, and the way out starts at zero, as what it adds to is new.
+    Deep blocks that are added start as the identity, a context that is told more starts by saying nothing. Where
+    conditions are added (the editing network's draft), they are not looked at yet, and the way out starts at zero, as
+    what it adds to is new.
 
     Args:
         net: what is to be trained.
@@ -41,6 +42,8 @@ def load_or_grow(net: nn.Module, folder: Path) -> dict[str, Any]:
     state = smaller.state_dict()
     if old.in_channels < new.in_channels:
         _widen(state, old, new)
+    if old.statistics < new.statistics:
+        _retell(state)
     missing, unexpected = net.load_state_dict(state, strict=False)
     if unexpected or any(not key.startswith(tuple(_added(old, new))) for key in missing):
         raise WeightsError(f"{folder}: weights of another network than a smaller one of this kind")
@@ -64,12 +67,14 @@ def _grown(old: UNetConfig, new: UNetConfig) -> UNetConfig:
         old,
         deep_blocks=max(old.deep_blocks, new.deep_blocks),
         in_channels=max(old.in_channels, new.in_channels),
+        statistics=max(old.statistics, new.statistics),
     )
 
 
 def _added(old: UNetConfig, new: UNetConfig) -> set[str]:
     """Names that a smaller checkpoint need not have."""
     names = {f"unet.deep.{k}." for k in range(old.deep_blocks, new.deep_blocks)}
+    names |= {"unet.context.inner."} if new.statistics > old.statistics else set()
     names |= {f"unet.attention.{k}." for k in range(old.deep_blocks // 2, new.deep_blocks // 2)}
     return names | ({"light"} if new.in_channels > old.in_channels else set())
 
@@ -82,6 +87,13 @@ def _widen(state: dict[str, Tensor], old: UNetConfig, new: UNetConfig) -> None:
     for name in ("unet.exit", "unet.head.5"):
         for part in ("weight", "bias"):
             state[f"{name}.{part}"] = torch.zeros_like(state[f"{name}.{part}"])
+
+
+def _retell(state: dict[str, Tensor]) -> None:
+    """Let a context that is told more begin anew, in place: it says what it said of no clip in particular."""
+    for part in ("weight", "bias"):
+        del state[f"unet.context.inner.{part}"]
+    state["unet.context.out.weight"] = torch.zeros_like(state["unet.context.out.weight"])
 
 
 def _insert(weight: Tensor, place: int, count: int) -> Tensor:
