@@ -25,7 +25,7 @@ from pipelines.folder import AUDIO, EDITS, is_done
 from pipelines.inverse_job import RESULT_VERSION
 from pipelines.journal import HIDDEN, Journal, newest_clip
 from pipelines.loading import Loader
-from pipelines.malloc import return_large_blocks
+from pipelines.malloc import large_bytes, return_large_blocks
 from pipelines.memory_plan import informed
 from pipelines.plan import Plan, chunk_frames, make_plan
 from pipelines.progress import Progress, Stage
@@ -117,14 +117,15 @@ def _identity(settings: EditSettings, load: Loader) -> dict[str, Any]:
 
 def make_video(settings: EditSettings, target: Target, load: Loader, progress: Progress) -> Path:
     """The job itself, inside the folder's lock."""
-    check_range(settings.frames, open_clip(clip_of(settings)).info.frames, str(settings.gbuffers))
+    info = open_clip(clip_of(settings)).info
+    check_range(settings.frames, info.frames, str(settings.gbuffers))
     identity = _identity(settings, load)
     if is_done(target.journal, target.job, identity, settings.overwrite):
         progress.note(f"{target.video} is there already, complete; nothing to do")
         return target.video
     if target.video.exists() and not settings.overwrite and not target.journal.started(target.job):
         raise RequestError(f"{target.video} exists already; choose another --output or add --overwrite")
-    return_large_blocks()
+    return_large_blocks(large_bytes(info.height, info.width))
     job = prepare(settings, target, load, progress)
     _warn_unsure(job.words, settings, progress)
     ledger = job.ledger
@@ -206,8 +207,7 @@ class _Edit:
                     later(partial(self._seal, parts, piece))
                     settle(later)
                     continue
-                clip = joined([next(full_size) for _ in piece])
-                for frame in self._restore(np.clip(piece, 0, 1), clip, first, fps):
+                for frame in self._restored(piece, full_size, first, fps):
                     later(partial(parts.write, frame))
                 first += len(piece)
                 stage.advance(self.plan.finish_work(len(piece)), len(piece))
@@ -220,8 +220,11 @@ class _Edit:
         """Close the window's part and note it in the journal."""
         self.ledger.seal(sealed.window, sealed.key, sealed.carry, (), parts.seal())
 
-    def _restore(self, coarse: np.ndarray, clip: GBuffer, first: int, fps: Fraction) -> np.ndarray:
-        """The pictures from `first` on at full size."""
+    def _restored(
+        self, piece: np.ndarray, full_size: Iterator[GBuffer], first: int, fps: Fraction
+    ) -> np.ndarray:
+        """The pictures from `first` on at full size; their G-buffers are gone before the next window begins."""
+        coarse, clip = np.clip(piece, 0, 1), joined([next(full_size) for _ in piece])
 
         def restore(begin: int, stop: int) -> np.ndarray:
             return self.model.restore(

@@ -1,0 +1,50 @@
+"""What a window leaves free goes back to the system, in jobs of small pictures as in those of large ones."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from pipelines.malloc import LARGE_BYTES, large_bytes
+
+PROGRAM = """
+import json, sys
+import numpy as np
+from pipelines.malloc import large_bytes, return_large_blocks
+
+def resident():
+    line = next(line for line in open("/proc/self/status") if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+return_large_blocks(large_bytes(int(sys.argv[1]), int(sys.argv[2])))
+before = resident()
+windows = [np.ones(2 << 20, np.uint8) for _ in range(20)]
+frame = np.ones(100 << 10, np.uint8)  # lies above them in the heap, if they are there, and keeps them from going
+held = resident()
+del windows
+print(json.dumps([held - before, resident() - before]))
+"""
+
+
+def growth(height, width):
+    command = [sys.executable, "-c", PROGRAM, str(height), str(width)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="sets the C library's memory and reads the kernel's account"
+)
+def test_a_window_of_a_small_clip_is_not_kept_and_a_picture_of_a_large_one_is():
+    held, left = growth(72, 128)
+    assert held > 35  # MiB
+    assert left < 5
+    held, left = growth(480, 832)
+    assert held > 35
+    assert left > 35  # for the next frame, which finds it ready
+
+
+def test_a_block_is_large_by_the_frame_and_never_above_what_the_library_takes():
+    assert large_bytes(72, 128) == 85 * 72 * 128
+    assert large_bytes(480, 832) == large_bytes(2160, 3840) == LARGE_BYTES
