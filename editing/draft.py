@@ -13,6 +13,7 @@ from alaya.netcode import ALBEDO, DEPTH, METALLIC, NORMAL, ROUGHNESS, SKY, code_
 from editing.eye import dot, rays, sun_seen, turned, unit, upright
 from editing.light import Light
 
+TOGETHER = 2  # frames at a time: what is worked on stays in the cache, and long windows take no more memory
 OPEN = 0.75  # how much sky a surface sees
 SNOW = (0.86, 0.89, 0.94)
 RED_FIRST = (0.09, 0.02, 0.012)  # a metre of water takes this of red, green, blue
@@ -29,7 +30,11 @@ def draft(planes: Tensor, rows: Tensor) -> Tensor:
         (B, T, 3, H, W) sRGB in [-1, 1].
     """
     light = Light.of(rows.float())
-    planes = planes.float()
+    return torch.cat([_draw(part.float(), light) for part in planes.split(TOGETHER, 1)], 1)
+
+
+def _draw(planes: Tensor, light: Light) -> Tensor:
+    """A few frames, as `draft`."""
     up, ahead = upright(planes)
     way = rays(planes.shape[-2], planes.shape[-1], planes)  # (3, H, W)
     reach = dot(way, way).sqrt()
