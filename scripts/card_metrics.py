@@ -13,7 +13,7 @@ from training.card import read_me, with_metrics
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 CARDS = {
-    ROOT / "checkpoints" / "small" / "inverse": ("inverse-own", "inverse-foreign"),
+    ROOT / "checkpoints" / "small" / "inverse": ("inverse-own", "inverse-wide", "inverse-foreign"),
     ROOT / "checkpoints" / "small" / "editing": ("editing-own",),
 }
 

@@ -204,6 +204,7 @@ def _mean_and_median(entry: object) -> tuple[object, object]:
 TABLES: dict[str, Callable[[Result], str]] = {
     "main-job": speed,
     "inverse-own": accuracy,
+    "inverse-wide": accuracy,
     "inverse-foreign": accuracy,
     "editing-own": accuracy,
     "worlds": worlds,
