@@ -60,5 +60,7 @@ def make_command(
 
     chosen = None if families is None else tuple(name.strip() for name in families.split(","))
     counts = {"stride": stride, "lightings": lightings, "targets": targets}
-    counts |= {"variety": variety, "families": chosen}
-    click.echo(make_dataset(out, clips, frames, pixels, seed, workers, split=split, **counts))
+    made = make_dataset(
+        out, clips, frames, pixels, seed, workers, split=split, variety=variety, families=chosen, **counts
+    )
+    click.echo(made)
