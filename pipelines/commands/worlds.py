@@ -59,8 +59,18 @@ def make_command(
     from worlds.make import make_dataset
 
     chosen = None if families is None else tuple(name.strip() for name in families.split(","))
-    counts = {"stride": stride, "lightings": lightings, "targets": targets}
     made = make_dataset(
-        out, clips, frames, pixels, seed, workers, split=split, variety=variety, families=chosen, **counts
+        out,
+        clips,
+        frames,
+        pixels,
+        seed,
+        workers,
+        split=split,
+        stride=stride,
+        lightings=lightings,
+        targets=targets,
+        variety=variety,
+        families=chosen,
     )
     click.echo(made)
