@@ -151,7 +151,6 @@ class ClipContext(nn.Module):
     def __init__(self, channels: int, embed_dim: int, told: int = 0) -> None:
         """Make one that is told `told` numbers beside the mean, which is normalised then, so it cannot run off."""
         super().__init__()
-        self.told = told
         self.inner = nn.Linear(channels + told, embed_dim)
         self.out = nn.Linear(embed_dim, embed_dim)
         nn.init.zeros_(self.out.weight)

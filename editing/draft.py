@@ -47,9 +47,10 @@ def _draw(planes: Tensor, light: Light) -> Tensor:
         "rim": turned(light.rim_direction, up, ahead),
     }
     lit = _shade(surface, light, towards, up, view, sun_seen(depth, way, towards["sun"], surface.normal))
-    rise = ((way * up).sum(2, keepdim=True) * depth * 0.5 + 1.5).clamp(min=0)
-    lit = _haze(lit, light, towards["sun"], -view, depth * reach, rise)
-    sky = _background(light, towards["sun"], up, -view)
+    rise = (dot(way, up) * depth * 0.5 + 1.5).clamp(min=0)
+    fog = _fog(light, towards["sun"], -view)
+    lit = _haze(lit, light, fog, depth * reach, rise)
+    sky = _background(light, fog, towards["sun"], up, -view)
     picture = torch.where(planes[:, :, SKY] > 0, sky, lit)
     return _finish(picture, light) * 2 - 1
 
@@ -116,21 +117,21 @@ def _ambient(light: Light, facing_up: Tensor) -> Tensor:
     return (low + (high - low) * side) * light.ambient
 
 
-def _haze(lit: Tensor, light: Light, sun: Tensor, ray: Tensor, far: Tensor, rise: Tensor) -> Tensor:
+def _haze(lit: Tensor, light: Light, fog: Tensor, far: Tensor, rise: Tensor) -> Tensor:
     """Air, or water, between a surface and the eye."""
     clear = torch.exp(-light.fog_density * far * torch.exp(-rise * light.fog_falloff))
     if _asked(light.water):
         taken = torch.exp(-far * lit.new_tensor(RED_FIRST).view(3, 1, 1))
         lit = lit * (1 + (taken - 1) * light.water)
-    fog = _fog(light, sun, ray)
     return fog + (lit - fog) * clear
 
 
 def _fog(light: Light, sun: Tensor, ray: Tensor) -> Tensor:
+    """What the air sends along every ray: brighter toward the sun."""
     return light.fog + light.sun * 0.1 * light.sky_glow * dot(ray, sun).clamp(min=0) ** 6
 
 
-def _background(light: Light, sun: Tensor, up: Tensor, ray: Tensor) -> Tensor:
+def _background(light: Light, fog: Tensor, sun: Tensor, up: Tensor, ray: Tensor) -> Tensor:
     """The sky without clouds and stars."""
     above = dot(ray, up)
     height = above.clamp(min=1e-4)
@@ -140,7 +141,6 @@ def _background(light: Light, sun: Tensor, up: Tensor, ray: Tensor) -> Tensor:
     dome = dome + light.sun * glow * light.sky_glow
     dome = light.ground + (dome - light.ground) * _smooth(-0.04, 0.04, above)
     far = (7 / (above.clamp(min=0) + 0.012)).clamp(max=500)
-    fog = _fog(light, sun, ray)
     return fog + (dome - fog) * torch.exp(-light.fog_density * far)
 
 
