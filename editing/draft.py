@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from alaya.colour import KNEE_CODED, KNEE_LINEAR
 from alaya.netcode import ALBEDO, DEPTH, METALLIC, NORMAL, ROUGHNESS, SKY, code_to_depth
 from editing.eye import dot, rays, sun_seen, turned, unit, upright
 from editing.light import Light
@@ -166,7 +167,7 @@ def _finish(picture: Tensor, light: Light) -> Tensor:
     c = picture.clamp(min=0) * light.exposure * light.tint
     filmic = c * (2.51 * c + 0.03) / (c * (2.43 * c + 0.59) + 0.14)
     c = (c + (filmic - c) * light.aces).clamp(0, 1)
-    c = torch.where(c <= 0.0031308, c * 12.92, 1.055 * c.clamp(min=1e-5) ** (1 / 2.4) - 0.055)
+    c = torch.where(c <= KNEE_LINEAR, c * 12.92, 1.055 * c.clamp(min=1e-5) ** (1 / 2.4) - 0.055)
     c = c.clamp(min=1e-5) ** light.gamma
     grey = _grey(c)
     c = grey + (c - grey) * light.saturation
@@ -191,4 +192,4 @@ def _grey(c: Tensor) -> Tensor:
 
 def _to_linear(c: Tensor) -> Tensor:
     """Linear light of sRGB coding in [0, 1]."""
-    return torch.where(c <= 0.04045, c / 12.92, ((c.clamp(min=0) + 0.055) / 1.055) ** 2.4)
+    return torch.where(c <= KNEE_CODED, c / 12.92, ((c.clamp(min=0) + 0.055) / 1.055) ** 2.4)

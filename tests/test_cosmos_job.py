@@ -1,17 +1,14 @@
 """The inverse job with the published renderer's layout, at a tiny size: a video becomes a G-buffer clip."""
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
-from cosmos_samples import GOLDEN
+from cosmos_samples import GOLDEN, write_noise
 
 pytest.importorskip("diffusers")
 
 from alaya.clip import open_clip
 from alaya.codes import RELATIVE_RANGE
 from alaya.errors import RequestError, WeightsNotFoundError
-from alaya.video import VideoWriter
 from inverse.cosmos_files import find_cosmos
 from inverse.models import load_inverse
 from pipelines import loading
@@ -21,11 +18,7 @@ from pipelines.settings import InverseSettings
 
 @pytest.fixture
 def video(tmp_path):
-    frames = np.random.default_rng(0).random((19, 18, 26, 3), dtype=np.float32).repeat(2, 1).repeat(2, 2)
-    with VideoWriter(tmp_path / "a.mp4", 36, 52, Fraction(24)) as writer:
-        for frame in frames:
-            writer.write(frame)
-    return tmp_path / "a.mp4"
+    return write_noise(tmp_path / "a.mp4", 19, 36, 52)
 
 
 def test_a_video_becomes_a_clip_in_windows(video, tmp_path):

@@ -1,12 +1,11 @@
 """The pictures beside a clip's five channels: drawn in one call, stored as drawn, resumed, refused where unknown."""
 
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from cosmos_samples import GOLDEN
+from cosmos_samples import GOLDEN, write_noise
 
 pytest.importorskip("diffusers")
 
@@ -15,7 +14,7 @@ from alaya.errors import AlayaError, RequestError
 from alaya.extra_channels import EXTRA_CHANNELS
 from alaya.gbuffer import CHANNELS
 from alaya.png16 import read_image
-from alaya.video import VideoWriter, read_frames, to_float
+from alaya.video import read_frames, to_float
 from inverse.cosmos_files import find_cosmos
 from inverse.cosmos_model import CosmosInverse
 from inverse.cosmos_outline import outline
@@ -29,11 +28,7 @@ from pipelines.verify import verify_folder
 
 @pytest.fixture
 def video(tmp_path):
-    frames = np.random.default_rng(0).random((17, 16, 24, 3), dtype=np.float32).repeat(2, 1).repeat(2, 2)
-    with VideoWriter(tmp_path / "a.mp4", 32, 48, Fraction(24)) as writer:
-        for frame in frames:
-            writer.write(frame)
-    return tmp_path / "a.mp4"
+    return write_noise(tmp_path / "a.mp4", 17, 32, 48)
 
 
 @pytest.fixture
