@@ -31,6 +31,8 @@ class UNetConfig:
         heads: attention heads at the coarsest level.
         deep_blocks: residual blocks at the coarsest level, an even number; every second one is followed by attention.
         statistics: how many numbers of each condition over the clip the context is told: 2 (mean, spread) or 0.
+        exit_groups: groups of the normalisation before the way out, 0 for none: features may run off there otherwise,
+            to where their activation gives nothing.
     """
 
     in_channels: int
@@ -43,6 +45,7 @@ class UNetConfig:
     heads: int = 4
     deep_blocks: int = 4
     statistics: int = 0
+    exit_groups: int = 0
 
     def __post_init__(self) -> None:
         sizes = [getattr(self, field.name) for field in fields(self) if field.name != "widths"] + [
@@ -53,9 +56,11 @@ class UNetConfig:
                 f"sizes of a U-Net are whole numbers up to {MAX_SIZE}, three of them widths: {self}"
             )
         if self.deep_blocks % 2 or self.statistics not in (0, 2):
-            raise ValueError(f"deep_blocks must be even, statistics 0 or 2, the widths fit: {self}")
+            raise ValueError(f"deep_blocks must be even, statistics 0 or 2: {self}")
         if any(width % 8 for width in self.widths) or self.widths[2] % self.heads:
             raise ValueError(f"widths must be multiples of 8, the last one of heads: {self}")
+        if self.exit_groups and self.widths[0] % self.exit_groups:
+            raise ValueError(f"the first width must be a multiple of exit_groups: {self}")
 
 
 def config_of(network: dict[str, Any]) -> UNetConfig:
@@ -200,6 +205,7 @@ class UNet(nn.Module):
         self.up1 = nn.ModuleList([block(2 * middle, middle, True), block(middle, middle)])
         self.grow0 = nn.ConvTranspose2d(middle, top, 2, stride=2)
         self.up0 = nn.ModuleList([block(2 * top, top), block(top, top)])
+        self.exit_norm = nn.GroupNorm(config.exit_groups, top) if config.exit_groups else nn.Identity()
         self.exit = nn.Conv2d(top, config.out_channels * folded, 3, padding=1)
         self.head = self._make_head()
 
@@ -283,7 +289,7 @@ class UNet(nn.Module):
     def _leave(self, up: Tensor, fine: Tensor, code: Tensor, num_frames: int) -> Tensor:
         """The finest level on the way up, where no frame sees another, and the exit."""
         up = self._run(self.up0, self._join(self.grow0(up), fine), code, num_frames)
-        return F.pixel_shuffle(self.exit(F.silu(up)), self.config.patch)
+        return F.pixel_shuffle(self.exit(F.silu(self.exit_norm(up))), self.config.patch)
 
     @staticmethod
     def _run(blocks: nn.ModuleList, x: Tensor, embed: Tensor, num_frames: int) -> Tensor:

@@ -20,9 +20,15 @@ WORDS_DIM = 64
 SEEN = PLANES + 3
 """Planes that the U-Net sees: the G-buffer's and the draft's."""
 CONFIGS = {
-    "small": UNetConfig(in_channels=SEEN, out_channels=3, words_dim=WORDS_DIM),
+    "small": UNetConfig(in_channels=SEEN, out_channels=3, words_dim=WORDS_DIM, statistics=2, exit_groups=8),
     "medium": UNetConfig(
-        in_channels=SEEN, out_channels=3, words_dim=WORDS_DIM, widths=(64, 128, 256), head_width=48
+        in_channels=SEEN,
+        out_channels=3,
+        words_dim=WORDS_DIM,
+        widths=(64, 128, 256),
+        head_width=48,
+        statistics=2,
+        exit_groups=8,
     ),
     "tiny": UNetConfig(
         in_channels=SEEN,

@@ -6,22 +6,23 @@ from torch import nn
 
 from alaya.errors import WeightsError
 from alaya.unet import UNet, UNetConfig
-from alaya.weights import save_checkpoint
+from alaya.weights import read_card, save_checkpoint
 from training.growth import load_or_grow
 
 
 class Net(nn.Module):
-    def __init__(self, deep_blocks, deep=16, inputs=3, statistics=0):
+    def __init__(self, deep_blocks, deep=16, inputs=3, statistics=0, exit_groups=0):
         super().__init__()
         sizes = {"widths": (8, 8, deep), "head_width": 8, "embed_dim": 16, "heads": 2}
-        self.unet = UNet(UNetConfig(inputs, 4, **sizes, deep_blocks=deep_blocks, statistics=statistics))
+        more = {"deep_blocks": deep_blocks, "statistics": statistics, "exit_groups": exit_groups}
+        self.unet = UNet(UNetConfig(inputs, 4, **sizes, **more))
         if inputs > 3:
             self.register_buffer("light", torch.ones(2))
 
 
-def saved(folder, deep_blocks):
+def saved(folder, deep_blocks, inputs=3):
     torch.manual_seed(deep_blocks)
-    net = Net(deep_blocks)
+    net = Net(deep_blocks, inputs=inputs)
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter)).copy_(parameter.bfloat16())
@@ -94,3 +95,17 @@ def test_a_context_that_is_told_more_begins_by_saying_nothing(tmp_path):
     assert torch.equal(one, other)
     told.unet(torch.randn(1, 2, 3, 16, 24), torch.ones(1)).square().sum().backward()
     assert told.unet.context.out.weight.grad.abs().sum() > 0
+
+
+def test_features_normalised_before_the_way_out_leave_anew(tmp_path):
+    old = saved(tmp_path, 2, inputs=5)
+    old.light.fill_(3.0)
+    save_checkpoint(tmp_path, old.state_dict(), {**read_card(tmp_path), "legs": []})
+    normed = Net(2, inputs=5, exit_groups=8)
+    load_or_grow(normed, tmp_path)
+    assert normed.light.tolist() == [3, 3]  # the checkpoint's: its conditions are the same
+    clip, t = 50 * torch.randn(1, 2, 5, 16, 24), torch.ones(1)
+    assert normed.unet(clip, t).abs().max() == 0
+    assert torch.equal(normed.unet.up0[1].conv1.weight, old.unet.up0[1].conv1.weight)
+    normed.unet(clip, t).sum().backward()
+    assert normed.unet.exit.weight.grad.abs().sum() > 0

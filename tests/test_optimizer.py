@@ -21,6 +21,17 @@ def test_orthogonalise_against_svd(shape):
     assert torch.equal(orthogonalise(torch.zeros(3, 4)), torch.zeros(3, 4))
 
 
+def test_wide_matrices_take_the_same_steps_by_a_shorter_way():
+    torch.manual_seed(0)
+    for matrix in (torch.randn(12, 90), torch.randn(12, 3) @ torch.randn(3, 90) + 0.01 * torch.randn(12, 90)):
+        x = matrix / matrix.norm()
+        for _ in range(5):  # the steps as Jordan et al. 2024 write them
+            gram = x @ x.T
+            x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+        assert torch.allclose(orthogonalise(matrix), x, atol=1e-3 * float(x.abs().max()))
+        assert torch.allclose(orthogonalise(matrix.T), x.T, atol=1e-3 * float(x.abs().max()))
+
+
 def test_plain_groups_are_adamw():
     torch.manual_seed(0)
     start = torch.randn(5, 3)

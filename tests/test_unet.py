@@ -115,17 +115,28 @@ def test_gradient_reaches_every_parameter():
     assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
 
 
+def test_features_that_ran_off_reach_the_way_out_where_they_are_normalised():
+    clip, t, words = inputs(1, 1)
+    for groups, reached in ((0, False), (8, True)):
+        torch.manual_seed(0)
+        net = UNet(replace(CONFIG, exit_groups=groups)).eval()
+        torch.nn.init.constant_(net.up0[1].conv2.bias, -1e3)  # where SiLU gives nothing
+        torch.nn.init.zeros_(net.exit.bias)
+        assert bool(net(clip, t, words).abs().max() > 1e-3) is reached
+
+
 def test_sizes_of_a_card():
     assert config_of({**vars(CONFIG), "widths": [8, 16, 16], "network": "x", "looks": []}) == CONFIG
-    for odd in (
-        {"widths": (8, 16)},
-        {"widths": (8, 16, 12)},
-        {"patch": 10**9},
-        {"heads": 3},
-        {"head_width": 8.5},
-        {"deep_blocks": 3},
-        {"statistics": 1},
+    for odd, named in (
+        ({"widths": (8, 16)}, "widths"),
+        ({"widths": (8, 16, 12)}, "widths"),
+        ({"patch": 10**9}, "4096"),
+        ({"heads": 3}, "heads"),
+        ({"head_width": 8.5}, "whole numbers"),
+        ({"deep_blocks": 3}, "even"),
+        ({"statistics": 1}, "statistics"),
+        ({"exit_groups": 3}, "exit_groups"),
     ):
-        with pytest.raises(ValueError, match="widths") as caught:
+        with pytest.raises(ValueError, match=named) as caught:
             config_of({**vars(CONFIG), **odd})
         assert not isinstance(caught.value, AlayaError)

@@ -18,8 +18,8 @@ def load_or_grow(net: nn.Module, folder: Path) -> dict[str, Any]:
     """Load a checkpoint into a network that has as many deep blocks and conditions, or more.
 
     Deep blocks that are added start as the identity, a context that is told more starts by saying nothing. Where
-    conditions are added (the editing network's draft), they are not looked at yet, and the way out starts at zero, as
-    what it adds to is new.
+    conditions are added (the editing network's draft), they are not looked at yet. The way out starts at zero with
+    them, as what it adds to is new, and where features are normalised before it, as they are not what it knew.
 
     Args:
         net: what is to be trained.
@@ -37,11 +37,13 @@ def load_or_grow(net: nn.Module, folder: Path) -> dict[str, Any]:
     old, new = config_of(card["network"]), unet.config
     if old == new or _grown(old, new) != new:
         return load_into(net, folder)  # says what does not fit
-    smaller = _Holder(net, UNet(old))
+    smaller = _Holder(net, UNet(old), buffers=old.in_channels == new.in_channels)
     load_into(smaller, folder)
     state = smaller.state_dict()
     if old.in_channels < new.in_channels:
         _widen(state, old, new)
+    if (old.in_channels, old.exit_groups) != (new.in_channels, new.exit_groups):
+        _leave_anew(state)
     if old.statistics < new.statistics:
         _retell(state)
     missing, unexpected = net.load_state_dict(state, strict=False)
@@ -53,12 +55,15 @@ def load_or_grow(net: nn.Module, folder: Path) -> dict[str, Any]:
 
 
 class _Holder(nn.Module):
-    """What a network has beside its U-Net, without its own buffers, and a smaller U-Net."""
+    """What a network has beside its U-Net, and a smaller U-Net; its own buffers where the checkpoint has them too."""
 
-    def __init__(self, net: nn.Module, unet: UNet) -> None:
+    def __init__(self, net: nn.Module, unet: UNet, buffers: bool) -> None:
         super().__init__()
         for name, part in net.named_children():
             setattr(self, name, unet if name == "unet" else part)
+        for name, buffer in net.named_buffers(recurse=False):
+            if buffers:
+                self.register_buffer(name, buffer)
 
 
 def _grown(old: UNetConfig, new: UNetConfig) -> UNetConfig:
@@ -68,6 +73,7 @@ def _grown(old: UNetConfig, new: UNetConfig) -> UNetConfig:
         deep_blocks=max(old.deep_blocks, new.deep_blocks),
         in_channels=max(old.in_channels, new.in_channels),
         statistics=max(old.statistics, new.statistics),
+        exit_groups=old.exit_groups or new.exit_groups,
     )
 
 
@@ -75,15 +81,20 @@ def _added(old: UNetConfig, new: UNetConfig) -> set[str]:
     """Names that a smaller checkpoint need not have."""
     names = {f"unet.deep.{k}." for k in range(old.deep_blocks, new.deep_blocks)}
     names |= {"unet.context.inner."} if new.statistics > old.statistics else set()
+    names |= {"unet.exit_norm."} if new.exit_groups and not old.exit_groups else set()
     names |= {f"unet.attention.{k}." for k in range(old.deep_blocks // 2, new.deep_blocks // 2)}
     return names | ({"light"} if new.in_channels > old.in_channels else set())
 
 
 def _widen(state: dict[str, Tensor], old: UNetConfig, new: UNetConfig) -> None:
-    """Make room for more conditions, in place: their weights are zero, and so is the way out."""
+    """Make room for more conditions, in place: their weights are zero."""
     more, patch = new.in_channels - old.in_channels, new.patch**2
     state["unet.stem.weight"] = _insert(state["unet.stem.weight"], old.in_channels * patch, more * patch)
     state["unet.head.1.weight"] = _insert(state["unet.head.1.weight"], old.in_channels * 4, more * 4)
+
+
+def _leave_anew(state: dict[str, Tensor]) -> None:
+    """Let the way out start at zero, in place."""
     for name in ("unet.exit", "unet.head.5"):
         for part in ("weight", "bias"):
             state[f"{name}.{part}"] = torch.zeros_like(state[f"{name}.{part}"])

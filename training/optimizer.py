@@ -15,11 +15,27 @@ def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
     x = x / (x.norm() + 1e-7)
+    x = _through_gram(x, steps) if x.shape[1] > 2 * x.shape[0] else _directly(x, steps)
+    return x.T if tall else x
+
+
+def _directly(x: Tensor, steps: int) -> Tensor:
     a, b, c = _QUINTIC
     for _ in range(steps):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if tall else x
+    return x
+
+
+def _through_gram(x: Tensor, steps: int) -> Tensor:
+    """The same steps on the small square matrix x x^T, applied to the wide one once: they all commute."""
+    a, b, c = _QUINTIC
+    gram, eye = x @ x.T, torch.eye(x.shape[0], dtype=x.dtype, device=x.device)
+    whole = eye
+    for _ in range(steps):
+        step = a * eye + b * gram + c * gram @ gram
+        whole, gram = step @ whole, step @ gram @ step
+    return whole @ x
 
 
 class Muon(torch.optim.Optimizer):

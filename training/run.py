@@ -11,7 +11,9 @@ import torch
 
 import alaya.netcode as netcode
 from alaya.errors import RequestError
+from alaya.unet import UNet
 from alaya.weights import CARD_NAME, read_card, save_checkpoint
+from training.calm import calm
 from training.card import read_me
 from training.growth import load_or_grow
 from training.loop import Report, Run
@@ -63,6 +65,8 @@ def train(
     else:
         task = make_task(recipe)
         began = load_or_grow(task.net, init) if init else {}
+        if init and isinstance(unet := getattr(task.net, "unet", None), UNet):
+            calm(unet, *recipe.calming)
     seconds = None if minutes is None else minutes * 60
     before = sum(leg["steps"] for leg in began.get("legs", []))
     run = Run(recipe, task, out, tracker, before, seconds if recipe.by_time else None)
