@@ -96,24 +96,33 @@ def most_like(shapes: Shapes) -> Likeness | None:
     return best[1] if best else None
 
 
-def check_weights(path: Path) -> str:
-    """One line on a checkpoint folder or a weights file, or one a file of a folder; from headers and hashes only.
+@dataclass(frozen=True)
+class Checked:
+    """What a file is, in one line, and whether it holds less, more or other tensors than the layout it is most like."""
+
+    line: str
+    differs: bool = False
+
+
+def check_weights(path: Path) -> list[Checked]:
+    """Check a checkpoint folder, a weights file, or each file of a folder, from headers and hashes only.
 
     Raises:
         WeightsError: it is not what it should be.
         WeightsNotFoundError: there is nothing.
     """
     if path.is_file():
-        return describe_file(path)
+        return [describe_file(path)]
     if (path / CARD_NAME).is_file() and (path / WEIGHTS_NAME).is_file():
         card = read_card(path)
         tensors = read_header(path / WEIGHTS_NAME)
         check_sha256(path, card)
-        return f"{path}: {card['name']} ({card['stage']}), {len(tensors)} tensors, sha256 as the card says"
+        says = f"{card['name']} ({card['stage']}), {len(tensors)} tensors, sha256 as the card says"
+        return [Checked(f"{path}: {says}")]
     files = weight_files(path)
     if not files:
         raise WeightsNotFoundError(f"no file or folder at {path} that holds weights")
-    return "\n".join(describe_file(file) for file in files)
+    return [describe_file(file) for file in files]
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -122,8 +131,8 @@ def weight_files(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
-def describe_file(path: Path) -> str:
-    """One line on a .safetensors, .pt or .pth file: what it is most like, and what differs."""
+def describe_file(path: Path) -> Checked:
+    """Say of a .safetensors, .pt or .pth file what it is most like, and what differs."""
     file = open_tensors(path)
     header = file.header
     kinds = sorted({dtype for dtype, _ in header.values()})
@@ -132,9 +141,10 @@ def describe_file(path: Path) -> str:
     likeness = most_like({key: shape for key, (_, shape) in header.items()})
     if likeness is None:
         kind = "torch archive" if isinstance(file, TorchArchive) else "safetensors"
-        return f"{path}: {kind} with {what}; no card beside it, and like none of the published files"
+        return Checked(f"{path}: {kind} with {what}; no card beside it, and like none of the published files")
     layout, report = likeness.layout, likeness.report
     prefix = f" behind the prefix {likeness.prefix!r}" if likeness.prefix else ""
     if report.good:
-        return f"{path}: {layout.title}, every name and shape as published{prefix} ({what})"
-    return f"{path}: looks like {layout.title}{prefix}, but differs from {layout.file}: {report.summary()} ({what})"
+        return Checked(f"{path}: {layout.title}, every name and shape as published{prefix} ({what})")
+    said = f"looks like {layout.title}{prefix}, but differs from {layout.file}: {report.summary()} ({what})"
+    return Checked(f"{path}: {said}", differs=True)

@@ -51,7 +51,7 @@ def main() -> None:
         print(f"{request.clips} clips in {seconds[-1]:.1f} s", file=sys.stderr)
     median, frames = statistics.median(seconds), request.clips * request.frames
     result = {
-        "schema": "alaya-worlds/1",
+        "schema": "alaya-worlds-benchmark/1",
         "job": "scenes built, G-buffers, motion and one look a frame drawn, coded and written",
         "clips": request.clips,
         "frames": frames,

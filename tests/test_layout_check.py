@@ -5,9 +5,11 @@ import struct
 
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import save_file
 
 from alaya.layout_check import check_weights, layout_md5, most_like, published_layouts
+from pipelines.cli import cli
 
 LAYOUTS = {layout.name: layout for layout in published_layouts()}
 SIZES = {"F32": 4, "BF16": 2}
@@ -48,7 +50,9 @@ def test_layouts_are_the_published_ones(name, count, md5):
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_every_layout_is_told_from_the_others(name, tmp_path):
     layout = LAYOUTS[name]
-    line = check_weights(write_sparse(tmp_path / "some.safetensors", layout.shapes))
+    (checked,) = check_weights(write_sparse(tmp_path / "some.safetensors", layout.shapes))
+    line = checked.line
+    assert not checked.differs
     assert f"{layout.title}, every name and shape as published" in line
     assert f"{len(layout.shapes)} tensors, BF16" in line
 
@@ -66,7 +70,9 @@ def test_what_differs_is_named_ten_at_most(tmp_path):
         del shapes[f"blocks.{number}.norm3.bias"]
     shapes["extra.weight"] = (3,)
     shapes["head.head.bias"] = (65,)
-    line = check_weights(write_sparse(tmp_path / "some.safetensors", shapes))
+    (checked,) = check_weights(write_sparse(tmp_path / "some.safetensors", shapes))
+    line = checked.line
+    assert checked.differs
     assert "differs from model.safetensors of the game-editing model" in line
     assert "and 2 more" in line
     assert "unexpected: extra.weight" in line
@@ -74,9 +80,24 @@ def test_what_differs_is_named_ten_at_most(tmp_path):
     assert "\n" not in line
 
 
+def test_the_command_fails_where_a_file_differs(tmp_path):
+    shapes = dict(LAYOUTS["wan-vae"].shapes)
+    write_sparse(tmp_path / "whole.safetensors", shapes)
+    asked = ["weights", "check"]
+    done = CliRunner().invoke(cli, [*asked, str(tmp_path / "whole.safetensors")])
+    assert done.exit_code == 0, done.stderr
+    shapes.popitem()
+    write_sparse(tmp_path / "short.safetensors", shapes)
+    done = CliRunner().invoke(cli, [*asked, str(tmp_path)])
+    assert done.exit_code == 1
+    assert "but differs from" in done.stdout
+    assert "as published" in done.stdout
+    assert "1 of 2 files differ" in done.stderr
+
+
 def test_torch_files_are_read_too(tmp_path):
     tensors = {"decoder.conv1.weight": torch.zeros(2, 3), "something": torch.zeros(1)}
     torch.save(tensors, tmp_path / "some.pth")
-    assert "torch archive with 2 tensors, F32" in check_weights(tmp_path / "some.pth")
+    assert "torch archive with 2 tensors, F32" in check_weights(tmp_path / "some.pth")[0].line
     save_file(tensors, tmp_path / "some.safetensors")
-    assert "like none of the published files" in check_weights(tmp_path / "some.safetensors")
+    assert "like none of the published files" in check_weights(tmp_path / "some.safetensors")[0].line

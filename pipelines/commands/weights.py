@@ -68,7 +68,7 @@ def check_command(name: str, stage: str | None) -> None:
 
     A file is held against the published layouts (7B inverse renderer, 96-channel editing network and its
     16-channel base, UMT5 text encoder, Wan autoencoder) without reading its tensors. The text encoder's tokenizer
-    is looked for beside them.
+    is looked for beside them. Exit 1 where a file differs from the layout it is most like.
     """
     from alaya.layout_check import check_weights, weight_files
     from alaya.weights import STAGES
@@ -76,10 +76,15 @@ def check_command(name: str, stage: str | None) -> None:
     path = _published_folder(name) or Path(name)
     holds_stages = any((path / each / "card.json").is_file() for each in STAGES)
     is_one = path.is_file() or (not holds_stages and bool(weight_files(path)))
-    for found in [path] if is_one else _find(name, stage):
-        click.echo(check_weights(found))
+    checked = [file for found in ([path] if is_one else _find(name, stage)) for file in check_weights(found)]
+    for file in checked:
+        click.echo(file.line)
     if path.is_dir():
         _tell_tokenizer(path)
+    if wrong := sum(file.differs for file in checked):
+        raise AlayaError(
+            f"{name}: {wrong} of {len(checked)} files differ from the published ones they are most like"
+        )
 
 
 @command.command("verify")
