@@ -78,6 +78,20 @@ def level_step(before: np.ndarray, after: np.ndarray) -> float:
     return 255 * float(np.mean(after, dtype=np.float64) - np.mean(before, dtype=np.float64))
 
 
+def pixel_change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """(H, W) float32: the mean change of each pixel's channels, in 1/255, of (H, W, C) pictures in [0, 1]."""
+    change = np.abs(np.asarray(after, np.float32) - before)
+    total = change[..., 0]
+    for channel in range(1, change.shape[-1]):  # numpy is slow over a last axis of three
+        total = total + change[..., channel]
+    return total / change.shape[-1] * 255
+
+
+def mean_colour(picture: np.ndarray) -> np.ndarray:
+    """(C,) float64: the mean of each channel of an (H, W, C) picture."""
+    return np.array([picture[..., channel].mean(dtype=np.float64) for channel in range(picture.shape[-1])])
+
+
 @dataclass
 class SeamMeter:
     """Gathers one channel or one video, a pair at a time; holds a few numbers a pair."""
@@ -104,12 +118,12 @@ class SeamMeter:
             still: (H, W) bool, where the source stands still.
             step: by how much the whole grew; how the mean rose when None.
         """
-        change = np.abs(np.asarray(after, np.float32) - before).mean(axis=-1) * 255
+        change = pixel_change(before, after)
         self.changes[pair] = float(change.mean())
         self.steps[pair] = level_step(before, after) if step is None else step
         for frame, picture in ((pair, before), (pair + 1, after)):
             if frame not in self.means:
-                self.means[frame] = np.asarray(picture, np.float64).mean(axis=(0, 1))
+                self.means[frame] = mean_colour(picture)
         if still is not None and still.any():
             self.flicker.append(float(change[still].mean()))
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import queue
+import sys
 import threading
 import time
 from collections import deque
@@ -63,21 +64,43 @@ def map_ahead(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int = 2, depth: int = 3
 ) -> Iterator[Iterator[Result]]:
     """The results of `function` over `items`, in order, up to `depth` of them under way on threads."""
-    pool = ThreadPoolExecutor(workers)
 
-    def results() -> Iterator[Result]:
+    def results(submit: Callable[..., Future[Result]]) -> Iterator[Result]:
         waiting: deque[Future[Result]] = deque()
         for item in items:
-            waiting.append(pool.submit(function, item))
+            waiting.append(submit(function, item))
             if len(waiting) >= depth:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
+    with side_by_side(workers) as submit:
+        yield results(submit)
+
+
+@contextlib.contextmanager
+def side_by_side(workers: int = 2) -> Iterator[Callable[..., Future[Any]]]:
+    """A `submit` to threads that compute alone, as `Executor.submit`; what waits at the end is dropped.
+
+    A frame on each core is faster than every frame on all cores: small steps are not worth dividing, and torch's
+    threads keep a core busy while they wait for the next one.
+    """
+    torch: Any = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch is not None else 1
+    pool = ThreadPoolExecutor(workers, initializer=_compute_alone)
     try:
-        yield results()
+        yield pool.submit
     finally:
         pool.shutdown(cancel_futures=True)
+        if torch is not None:
+            torch.set_num_threads(threads)  # for threads still to come: what one sets, they begin with
+
+
+def _compute_alone() -> None:
+    """Have torch use this thread alone for what this thread asks of it."""
+    torch: Any = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
 
 
 @contextlib.contextmanager

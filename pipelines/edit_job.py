@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -20,7 +21,7 @@ from alaya.video_parts import PartWriter
 from alaya.video_write import VideoWriter
 from pipelines import loading
 from pipelines.align import Scale
-from pipelines.background import map_ahead, run_behind, settle
+from pipelines.background import map_ahead, run_behind, settle, side_by_side
 from pipelines.folder import AUDIO, EDITS, is_done
 from pipelines.inverse_job import RESULT_VERSION
 from pipelines.journal import HIDDEN, Journal, newest_clip
@@ -199,6 +200,7 @@ class _Edit:
         with (
             VideoWriter(path, *size, fps, timestamps=times, audio_from=audio, overwrite=True) as video,
             PartWriter(room, "part", *size, fps, start=first, into=video) as parts,
+            side_by_side() as begin,
             run_behind() as later,
             map_ahead(self._full_size, range(first, self.plan.frames), self._workers) as full_size,
         ):
@@ -207,8 +209,9 @@ class _Edit:
                     later(partial(self._seal, parts, piece))
                     settle(later)
                     continue
-                for frame in self._restored(piece, full_size, first, fps):
-                    later(partial(parts.write, frame))
+                clip = joined([next(full_size) for _ in piece])
+                later(partial(_append, parts, begin(self._restored, piece, clip, first, fps)))
+                del clip
                 first += len(piece)
                 stage.advance(self.plan.finish_work(len(piece)), len(piece))
 
@@ -220,11 +223,9 @@ class _Edit:
         """Close the window's part and note it in the journal."""
         self.ledger.seal(sealed.window, sealed.key, sealed.carry, (), parts.seal())
 
-    def _restored(
-        self, piece: np.ndarray, full_size: Iterator[GBuffer], first: int, fps: Fraction
-    ) -> np.ndarray:
-        """The pictures from `first` on at full size; their G-buffers are gone before the next window begins."""
-        coarse, clip = np.clip(piece, 0, 1), joined([next(full_size) for _ in piece])
+    def _restored(self, piece: np.ndarray, clip: GBuffer, first: int, fps: Fraction) -> np.ndarray:
+        """The pictures from `first` on at the size of their G-buffers."""
+        coarse = np.clip(piece, 0, 1)
 
         def restore(begin: int, stop: int) -> np.ndarray:
             return self.model.restore(
@@ -306,3 +307,9 @@ class _Edit:
 def joined(frames: list[GBuffer]) -> GBuffer:
     """Frames as one clip; a single one, as large frames come, is not copied."""
     return frames[0] if len(frames) == 1 else GBuffer.concat(frames)
+
+
+def _append(parts: PartWriter, pictures: Future[np.ndarray]) -> None:
+    """Write pictures when they are there."""
+    for frame in pictures.result():
+        parts.write(frame)

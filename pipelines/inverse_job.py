@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from alaya.gbuffer import GBuffer
 from alaya.video import VideoInfo, check_frames, copy_audio, probe, read_frames, to_float
 from pipelines import loading
 from pipelines.align import Scale, apply_scale, fit_scale
-from pipelines.background import read_ahead, run_behind, settle
+from pipelines.background import read_ahead, run_behind, settle, side_by_side
 from pipelines.folder import AUDIO, check_free, clear_clip, clip_files, is_done
 from pipelines.journal import INVERSE_JOB, Journal
 from pipelines.loading import Loader
@@ -170,6 +171,7 @@ class _Inverse:
         step, written = chunk_frames(self.plan.height, self.plan.width), done
         with (
             writer,
+            side_by_side() as begin,
             run_behind() as later,
             read_ahead(self._full_size(done), depth=8) as full_size,
         ):
@@ -182,7 +184,7 @@ class _Inverse:
                 rgb = np.stack([to_float(next(full_size)) for _ in range(coarse.num_frames)])
                 if extras:
                     later(partial(write_extras, folder, written, self.model.restore_extra(extras, rgb)))
-                later(partial(writer.write, self._restore(coarse, rgb)))
+                later(partial(_store, writer, begin(self._restore, coarse, rgb)))
                 written += coarse.num_frames
                 stage.advance(self.plan.finish_work(coarse.num_frames), coarse.num_frames)
             next(full_size, None)  # the end of the range is where damage is reported
@@ -265,3 +267,8 @@ class _Inverse:
         names = self.settings.extra_channels
         starts = range(GBUFFER_PLANES, packed.shape[-1], 3)
         return {name: packed[..., start : start + 3] for name, start in zip(names, starts, strict=True)}
+
+
+def _store(writer: ClipWriter, frames: Future[GBuffer]) -> None:
+    """Write frames when they are there."""
+    writer.write(frames.result())

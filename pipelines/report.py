@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from alaya.gbuffer import CHANNELS
 from alaya.picture import as_uint8, contact_sheet, depth_limits, jpeg_uri, paint_frame, png_bytes
 from alaya.seams import ClipSeams, Figures, Overlap, SeamMeter, border_pairs
 from alaya.video import probe, read_frames, to_float
+from pipelines.background import map_ahead, run_behind
 from pipelines.folder import EDITS, REPORT
 from pipelines.journal import INVERSE_JOB, Journal
 from pipelines.seams import overlaps_of
@@ -117,7 +119,9 @@ def _add_clip(
     overlaps: Sequence[Overlap],
 ) -> None:
     """Sheet rows, one slider for each channel, and the figures of the G-buffer clip."""
-    picked = [reader.read(index, index + 1) for index in columns]
+    workers = 1 if reader.info.format == "mp4" else 2  # a video is read in order, pictures in any
+    with map_ahead(lambda index: reader.read(index, index + 1), columns, workers) as frames:
+        picked = list(frames)
     limits = depth_limits(np.concatenate([clip.depth[:, ::4, ::4] for clip in picked]))
     painted = [paint_frame(clip, 0, limits) for clip in picked]
     names = [name for name in CHANNELS if name in reader.info.channels]
@@ -125,15 +129,18 @@ def _add_clip(
     middle = len(columns) // 2
     before = as_uint8(source[columns[middle]]) if source else painted[middle]["albedo"]
     shown.sliders += [(name, before, painted[middle][name]) for name in names]
-    check, seams = ClipCheck(near=limits[0]), ClipSeams()
-    for first in pairs:
-        pair = reader.read(first, min(first + 2, reader.info.frames))
-        still = None
-        if source and pair.num_frames > 1:
-            still = still_pixels(to_float(source[first]), to_float(source[first + 1]))
-        check.add(pair, still)
-        if pair.num_frames > 1:
-            seams.add(first, pair, still)
+    check, seams, last = ClipCheck(near=limits[0]), ClipSeams(), reader.info.frames
+    with (
+        run_behind() as later,
+        map_ahead(lambda first: reader.read(first, min(first + 2, last)), pairs, workers) as clips,
+    ):
+        for first, pair in zip(pairs, clips, strict=True):
+            still = None
+            if source and pair.num_frames > 1:
+                still = still_pixels(to_float(source[first]), to_float(source[first + 1]))
+            later(partial(check.add, pair, still))
+            if pair.num_frames > 1:
+                seams.add(first, pair, still)
     shown.figures |= check.figures()
     for name, figures in seams.figures(overlaps, reader.info.frames).items():
         _add_seams(shown, name, figures)

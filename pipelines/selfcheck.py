@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from alaya.gbuffer import CHANNELS, GBuffer
+from alaya.seams import pixel_change
 
 STILL = 2 / 255  # a pixel of the source that changes less than this from frame to frame stands still
 MAX_PAIRS = 10
@@ -29,7 +30,7 @@ class Steadiness:
 
     def add(self, before: np.ndarray, after: np.ndarray, still: np.ndarray | None) -> None:
         """Count a pair of (H, W, C) float pictures in [0, 1]; `still` (H, W) marks where the source rests."""
-        change = np.abs(after.astype(np.float32) - before).mean(axis=-1) * 255
+        change = pixel_change(before, after)
         self.change.append(float(change.mean()))
         if still is not None and still.mean() > 0.001:
             self.flicker.append(float(change[still].mean()))

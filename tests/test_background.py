@@ -4,9 +4,10 @@ import threading
 import time
 
 import pytest
+import torch
 
 from pipelines import background
-from pipelines.background import run_behind, settle, write_behind
+from pipelines.background import run_behind, settle, side_by_side, write_behind
 
 
 class Stopped(BaseException):
@@ -66,3 +67,35 @@ def test_settling_raises_what_went_wrong_instead_of_waiting_for_ever():
 
     with pytest.raises(ZeroDivisionError):
         settle_after_failing()
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_threads_side_by_side_compute_alone_and_leave_the_others_as_they_were(two_threads):
+    met, later = threading.Barrier(2, timeout=10), []
+    with side_by_side() as begin:
+        frames = [begin(lambda: (met.wait(), torch.get_num_threads())[1]) for _ in range(2)]
+        assert [frame.result() for frame in frames] == [1, 1]
+        assert torch.get_num_threads() == 2
+    after = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
+    after.start()
+    after.join()
+    assert later == [2]
+
+
+def test_side_by_side_hands_errors_over_and_drops_what_waits():
+    done, go = [], threading.Event()
+    with side_by_side(workers=1) as begin:
+        with pytest.raises(ZeroDivisionError):
+            begin(lambda: 1 / 0).result()
+        begin(go.wait)
+        waiting = begin(done.append, 1)
+        threading.Timer(0.1, go.set).start()
+    assert waiting.cancelled()
+    assert done == []
