@@ -6,6 +6,7 @@ from gbuffer_samples import make_gbuffer
 
 from alaya.netcode import METALLIC, SKY, encode
 from training.losses import (
+    decibels,
     depth_loss,
     edge_loss,
     editing_loss,
@@ -113,3 +114,17 @@ def test_editing_loss():
     _, off = editing_loss(picture + 0.5, picture, sure, looks)
     assert (off["picture"], off["square"]) == pytest.approx((0.5, 0.25), rel=1e-5)
     assert off["still"] == pytest.approx(0, abs=1e-6)
+
+
+def test_decibels_are_the_mean_psnr_of_the_clips():
+    torch.manual_seed(0)
+    target = torch.rand(2, 1, 3, 8, 8) * 2 - 1
+    near = target + torch.tensor([0.02, 0.2]).view(2, 1, 1, 1, 1)  # 40 and 20 dB
+    assert float(decibels(near, target)) == pytest.approx(-30, abs=0.3)
+    assert float(decibels(target, target)) == pytest.approx(-50)
+    near.requires_grad_()
+    decibels(near, target).backward()
+    small, large = near.grad.abs().sum((1, 2, 3, 4))
+    assert float(small / large) == pytest.approx(
+        10, rel=0.2
+    )  # a small fault weighs as its share of what is left
