@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from worlds.shapes import Array, cross
+from worlds.shapes import Array, cross, vec
 
 
 @dataclass
@@ -167,9 +167,9 @@ def view_rays(
     """(rows * columns, 3) float32 unit directions through a coarse grid of a picture; fov is horizontal, degrees."""
     forward = target - eye
     forward = forward / np.linalg.norm(forward)
-    right = np.cross(forward, [0, 0, 1.0])
+    right = cross(forward, vec(0, 0, 1))
     right /= np.linalg.norm(right)
-    up = np.cross(right, forward)
+    up = cross(right, forward)
     half = np.tan(np.radians(fov) / 2)
     u = (np.arange(columns) + 0.5) / columns * 2 - 1
     v = (np.arange(rows) + 0.5) / rows * 2 - 1

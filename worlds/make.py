@@ -187,14 +187,15 @@ def draw_clip(host: Stage, renderer: Any, info: DatasetInfo, index: int) -> dict
     scene, seed = _seen_scene(host, renderer, info, index, info.families[family])
     variety = variety_of(info.variety)
     renderer.gbuffer(0)  # lightings are tried on the first frame
-    lightings = [_useful_lighting(host, renderer, rng, scene.indoor, variety) for _ in range(info.lightings)]
-    shots = [(look, dict(particles=True) | options) for look, options in lightings]
+    lit = [_useful_lighting(host, renderer, rng, scene.indoor, variety) for _ in range(info.lightings)]
+    shots = [(look, options) for look, options, _ in lit]
     shots += [(host.looks[info.looks[look]], dict(particles=False)) for look in targets]
-    frames = [_draw_frame(renderer, frame, shots) for frame in range(info.num_frames)]
+    known = [picture for _, _, picture in lit]
+    frames = [_draw_frame(renderer, frame, shots, () if frame else known) for frame in range(info.num_frames)]
     clip: dict[str, np.ndarray | int] = {
         key: np.stack([coded[key] for coded, _ in frames]) for key in frames[0][0]
     }
-    pictures = np.stack([lit for _, lit in frames], axis=1)  # (lightings + targets, T, H, W, 3)
+    pictures = np.stack([drawn for _, drawn in frames], axis=1)  # (lightings + targets, T, H, W, 3)
     clip |= {"inverse_rgb": pictures[: info.lightings], "look_rgb": pictures[info.lightings :]}
     clip |= {"look": targets.astype(np.uint8), "family": family, "seed": seed}
     clip["intrinsics"] = intrinsics(scene.fov, info.width, info.height)
@@ -249,20 +250,26 @@ def _sees_enough(seen: np.ndarray, samples: int, sliver: float) -> bool:
 
 def _useful_lighting(
     host: Stage, renderer: Any, rng: np.random.Generator, indoor: bool, variety: Variety
-) -> tuple[Any, dict]:
-    """Draw a random lighting that shows the scene: neither near black nor burnt out in the frame drawn last."""
-    lighting = host.random_lighting(rng, indoor, variety)
+) -> tuple[Any, dict, np.ndarray]:
+    """Draw a random lighting that shows the scene: neither near black nor burnt out in the frame drawn last.
+
+    Returns:
+        Its look, the options of `Renderer.light`, and that frame's picture.
+    """
     dimmest, brightest = variety.level
-    for _ in range(ATTEMPTS - 1):
-        look, options = lighting
-        if dimmest <= renderer.light(look, **options).mean() / 255 <= brightest:
+    for attempt in range(ATTEMPTS):
+        look, options = host.random_lighting(rng, indoor, variety)
+        options = dict(particles=True) | options
+        picture = renderer.light(look, **options)
+        if attempt == ATTEMPTS - 1 or dimmest <= picture.mean() / 255 <= brightest:
             break
-        lighting = host.random_lighting(rng, indoor, variety)
-    return lighting
+    return look, options, picture
 
 
-def _draw_frame(renderer: Any, frame: int, shots: list[tuple[Any, dict]]) -> tuple[dict, np.ndarray]:
-    """Coded G-buffer of one frame and its pictures (shots, H, W, 3)."""
+def _draw_frame(
+    renderer: Any, frame: int, shots: Sequence[tuple[Any, dict]], known: Sequence[np.ndarray]
+) -> tuple[dict, np.ndarray]:
+    """Coded G-buffer of one frame and its pictures (shots, H, W, 3), the first of which may be known already."""
     drawn = renderer.gbuffer(frame)
     coded = {
         "albedo": encode_albedo(drawn["albedo"]),
@@ -276,7 +283,8 @@ def _draw_frame(renderer: Any, frame: int, shots: list[tuple[Any, dict]]) -> tup
     sky = coded["depth"] == 0
     for name in ("albedo", "normal", "roughness", "metallic"):
         coded[name][sky] = 0
-    return coded, np.stack([renderer.light(look, **options) for look, options in shots])
+    drawn = [renderer.light(look, **options) for look, options in shots[len(known) :]]
+    return coded, np.stack([*known, *drawn])
 
 
 def _drawn(

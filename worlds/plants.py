@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 
 from worlds.builder import SceneBuilder
 from worlds.round_shapes import capsule, cone, cylinder, dome, limb, sphere, tube
-from worlds.shapes import Array, Mesh, instances, join, orient, place, triangles, vec
+from worlds.shapes import Array, Mesh, cross, instances, join, orient, place, triangles, vec
 
 
 def lump(
@@ -27,11 +27,11 @@ def lump(
     p = ball[:, :3].astype(np.float64)
     # normals by finite differences on the bulged sphere, along two tangents
     reference = np.where(np.abs(p[:, 2:]) > 0.9, np.array([[1.0, 0, 0]]), np.array([[0, 0, 1.0]]))
-    t1 = np.cross(reference, p)
+    t1 = cross(reference, p)
     t1 /= np.linalg.norm(t1, axis=1, keepdims=True)
-    t2 = np.cross(p, t1)
+    t2 = cross(p, t1)
     here, step = bulge(p), 0.02
-    normal = np.cross(bulge(p + t1 * step) - here, bulge(p + t2 * step) - here)
+    normal = cross(bulge(p + t1 * step) - here, bulge(p + t2 * step) - here)
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     ball[:, :3], ball[:, 3:6] = here, normal
     ball[:, 6:] *= radius
@@ -111,7 +111,7 @@ def palm(rng: np.random.Generator, height: float) -> tuple[Mesh, Mesh]:
 def blade(line: Array, width: Array | float) -> Mesh:
     """A thin leaf along a (K, 3) line: a flattened triangular tube, so both sides have their own normals."""
     width = np.broadcast_to(np.asarray(width, np.float64), (len(line),))
-    across = np.cross(np.gradient(line, axis=0), [0, 0, 1.0])
+    across = cross(np.gradient(line, axis=0), vec(0, 0, 1))
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-6)
     left, right = line - across * width[:, None] / 2, line + across * width[:, None] / 2
     ridge = line + vec(0, 0, 1) * width[:, None] * 0.12 + vec(0, 0, 0.004)

@@ -40,12 +40,19 @@ class Renderer:
         """Make `scene` the one that gbuffer() draws."""
         with self._context:  # a process may hold several renderers, each with a context of its own
             self._surfaces.load(scene)
-            self._scene, self._view, self._drawn = scene, None, None
-            # one reach for the whole clip: shadows must not change blur between frames
-            far = [self._surfaces.distances(scene, frame) for frame in (0, scene.num_frames - 1)]
-            self._reach = max(float(np.clip(np.percentile(d, 85), 4.0, 45.0)) if len(d) else 4.0 for d in far)
-            self._openness.load(scene, self._reach)
-            self._level = self._light_level(scene)
+            self._scene, self._view, self._drawn, self._ready = scene, None, None, False
+            self._ends = {
+                frame: self._surfaces.distances(scene, frame) for frame in {0, scene.num_frames - 1}
+            }
+
+    def _prepare(self, scene: Scene) -> None:
+        """Work out what holds for the whole clip; not before its first frame, as many a scene is looked at and left."""
+        # one reach for the whole clip: shadows must not change blur between frames
+        far = self._ends.values()
+        self._reach = max(float(np.clip(np.percentile(d, 85), 4.0, 45.0)) if len(d) else 4.0 for d in far)
+        self._openness.load(scene, self._reach)
+        self._level = self._light_level(scene)
+        self._ready = True
 
     def gbuffer(self, frame: int) -> dict[str, NDArray[Any]]:
         """Draw a frame and return its buffers, row 0 at the top, float32 unless said; sky: 0, depth inf.
@@ -62,6 +69,8 @@ class Renderer:
                 f"give 0 to {scene.num_frames - 1}"
             )
         with self._context:
+            if not self._ready:
+                self._prepare(scene)
             if self._drawn is None or self._drawn[0] != frame:
                 self._draw(scene, frame)
             assert self._drawn is not None
@@ -82,8 +91,11 @@ class Renderer:
 
     def distances(self, frame: int) -> NDArray[np.float64]:
         """Planar depths in metres of a frame's samples that show a surface, (samples,); little work, nothing is lit."""
+        scene = self._require_scene()
+        if frame in self._ends:
+            return self._ends[frame]
         with self._context:
-            return self._surfaces.distances(self._require_scene(), frame)
+            return self._surfaces.distances(scene, frame)
 
     @property
     def num_samples(self) -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from worlds.shapes import Array, Mesh, grid_mesh, place, turn
+from worlds.shapes import Array, Mesh, cross, grid_mesh, place, turn
 
 
 def lathe(profile: ArrayLike, segments: int = 12, smooth: bool = False) -> Mesh:
@@ -109,9 +109,9 @@ def tube(path: ArrayLike, radius: ArrayLike, sides: int = 6) -> Mesh:
     tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9)
     # the reference axis least along the path, so that the frame never degenerates on gentle curves
     reference = np.eye(3)[int(np.argmin(np.abs(tangent).max(0)))]
-    side = np.cross(tangent, reference)
+    side = cross(tangent, reference)
     side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
-    up = np.cross(side, tangent)
+    up = cross(side, tangent)
     b = np.linspace(0, 2 * np.pi, sides + 1)
     normal = np.cos(b)[None, :, None] * side[:, None] + np.sin(b)[None, :, None] * up[:, None]
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])

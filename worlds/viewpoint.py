@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worlds.scene import Scene
+from worlds.shapes import cross, vec
 
 NEAR, FAR = 0.08, 2000.0
 Array = NDArray[np.float64]
@@ -25,9 +26,9 @@ class Viewpoint:
         eye = scene.eyes[frame].astype(np.float64)
         forward = scene.targets[frame] - eye
         forward /= np.linalg.norm(forward)
-        right = np.cross(forward, (0.0, 0.0, 1.0))
+        right = cross(forward, vec(0, 0, 1))
         right /= np.linalg.norm(right)
-        up = np.cross(right, forward)
+        up = cross(right, forward)
         c, s = np.cos(float(scene.rolls[frame])), np.sin(float(scene.rolls[frame]))
         axes = np.stack([c * right - s * up, s * right + c * up, forward])
         tangent = float(np.tan(np.radians(scene.fov) / 2))
@@ -81,10 +82,10 @@ def sun_direction(scene: Scene, azimuth: float, elevation: float) -> Array:
 
 def shadow_projection(direction: Array, centre: Array, radius: float, texels: int) -> Array:
     """(4, 4) view from the sun of a square of half-width `radius`, snapped to texels against crawling."""
-    side = np.cross((0.0, 1.0, 0.0) if abs(direction[1]) < 0.9 else (1.0, 0.0, 0.0), direction)
+    side = cross(vec(0, 1, 0) if abs(direction[1]) < 0.9 else vec(1, 0, 0), direction)
     side /= np.linalg.norm(side)
     matrix = np.eye(4)
-    matrix[0, :3], matrix[1, :3] = side / radius, np.cross(direction, side) / radius
+    matrix[0, :3], matrix[1, :3] = side / radius, cross(direction, side) / radius
     matrix[2, :3] = -direction / (radius * 2.5)
     shift = -matrix[:3, :3] @ centre
     shift[:2] = np.round(shift[:2] * texels / 2) * 2 / texels
