@@ -106,6 +106,9 @@ class ClipReader:
                 raise ClipError(f"{self.folder}: has no {name}, only {', '.join(self.channels)}")
         if not 0 <= start < stop <= len(self):
             raise ClipError(f"{self.folder}: frames {start}:{stop} are not within its {len(self)} frames")
+        if stop - start == 1:
+            frame = self._read_frame(start, wanted)
+            return {name: frame[name][None] for name in wanted}
         arrays = {
             name: np.empty((stop - start, self.info.height, self.info.width, CHANNEL_WIDTH[name]), np.float32)
             for name in wanted

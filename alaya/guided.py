@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+STRIP_VALUES = 1 << 18  # that are worked on together: more would not fit a core's cache
+
 
 def enlarge(
     coarse: Tensor,
@@ -34,7 +36,7 @@ def enlarge(
         (C, H, W).
     """
     ridges = [ridge] * len(coarse) if isinstance(ridge, int | float) else list(ridge)
-    lost = guide - bilinear(guide_coarse, guide)
+    lost = (guide - bilinear(guide_coarse, guide)).contiguous()
     planes = torch.cat(
         [coarse[:, None], _slopes(coarse, guide_coarse, radius, ridges)], 1
     )  # (C, 1 + G, h, w)
@@ -42,13 +44,14 @@ def enlarge(
     upper, between = _source_rows(planes.shape[-2], height, planes.device)
     wide = F.interpolate(planes.flatten(0, 1), width, mode="linear").unflatten(0, planes.shape[:2])
     result = coarse.new_empty(len(coarse), height, width)
-    large, rise = (coarse.new_empty(planes.shape[1], height, width) for _ in range(2))
-    for plane, narrow in zip(result, wide, strict=True):  # one at a time: all together would not fit a cache
-        torch.index_select(narrow, 1, upper, out=large)
-        torch.index_select(narrow.diff(dim=1, append=narrow[:, -1:]), 1, upper, out=rise)
-        large.addcmul_(rise, between)
-        large[1:].mul_(lost)
-        torch.sum(large, 0, out=plane)
+    rows = max(1, STRIP_VALUES // (planes.shape[1] * width))
+    strips = upper.split(rows), between.split(rows), lost.split(rows, 1)
+    for plane, narrow in zip(result, wide, strict=True):
+        rise = narrow.diff(dim=1, append=narrow[:, -1:])
+        for part, above, share, missing in zip(plane.split(rows), *strips, strict=True):
+            large = narrow.index_select(1, above).addcmul_(rise.index_select(1, above), share)
+            large[1:].mul_(missing)
+            torch.sum(large, 0, out=part)
     return result
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from alaya import guided
 from alaya.guided import _solve, bilinear, enlarge
 
 SMALL, LARGE = (18, 32), (72, 128)
@@ -35,6 +36,14 @@ def test_a_linear_function_of_the_guide_comes_back(guides, radius):
     )  # in a corner four pixels are too few for seven slopes
     assert float((found - truth)[inner].abs().max()) < 1e-4
     assert float((plain - truth)[inner].abs().max()) > 1e-2
+
+
+@pytest.mark.parametrize("values", [1, 5000])
+def test_the_strips_it_is_worked_on_in_do_not_show(monkeypatch, values):
+    guide, coarse = textured(3), shrink(textured(2, seed=1))
+    whole = enlarge(coarse, shrink(guide), guide)
+    monkeypatch.setattr(guided, "STRIP_VALUES", values)
+    assert torch.equal(enlarge(coarse, shrink(guide), guide), whole)
 
 
 def test_a_constant_stays_constant():
