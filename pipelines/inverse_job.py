@@ -225,7 +225,9 @@ class _Inverse:
 
         size = self.plan.working_height, self.plan.working_width
         start, stop = self.selection
-        return (resize_frame(frame, *size) for frame in read_frames(self.video, start + first, stop))
+        with read_ahead(read_frames(self.video, start + first, stop)) as frames:
+            for frame in frames:
+                yield resize_frame(frame, *size)
 
     def join(self, items: list[np.ndarray]) -> np.ndarray:
         """As `Task.join`: (8n+1, h, w, 3) float32 sRGB."""
