@@ -1,9 +1,9 @@
 """The editing job: a G-buffer clip on disk and words become one restyled video, in constant memory."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -33,7 +33,7 @@ from pipelines.progress import Progress, Stage
 from pipelines.resume import Ledger, begin_or_resume, rest_of
 from pipelines.settings import OUTPUTS, EditSettings, check_range, hash8, identity_of
 from pipelines.soundness import PICTURES, Checked, in_single_frames, is_flat
-from pipelines.stitch import Carry
+from pipelines.stitch import Carry, next_start
 from pipelines.windows import Sealed, run_windows
 
 SURE_LOOK = 0.5  # below it no look is called recognised
@@ -202,7 +202,7 @@ class _Edit:
             PartWriter(room, "part", *size, fps, start=first, into=video) as parts,
             side_by_side() as begin,
             run_behind() as later,
-            map_ahead(self._full_size, range(first, self.plan.frames), self._workers) as full_size,
+            closing(self._full_size(first)) as full_size,
         ):
             for piece in run_windows(self, self.ledger, self.plan, step, stage, progress):
                 if isinstance(piece, Sealed):
@@ -239,10 +239,9 @@ class _Edit:
 
         return in_single_frames(restore, len(coarse), np.concatenate)
 
-    def stream(self, first: int) -> Iterator[GBuffer]:
+    def stream(self, first: int) -> Generator[GBuffer, None, None]:
         """As `Task.stream`."""
-        with map_ahead(self._working_frame, range(first, self.plan.frames), self._workers) as frames:
-            yield from frames
+        return self._read(self._working_frame, first, lambda window: window.stop)
 
     def join(self, items: list[GBuffer]) -> GBuffer:
         """As `Task.join`: 8n+1 frames."""
@@ -283,9 +282,23 @@ class _Edit:
         frame = self.reader.read(self.start + index, self.start + index + 1)
         return resize_gbuffer(frame, self.plan.working_height, self.plan.working_width)
 
-    def _full_size(self, index: int) -> GBuffer:
-        """One frame of the clip at its own size."""
-        return self.full_reader.read(self.start + index, self.start + index + 1)
+    def _full_size(self, first: int) -> Generator[GBuffer, None, None]:
+        """The clip's frames at their own size from `first` on."""
+
+        def read(index: int) -> GBuffer:
+            return self.full_reader.read(self.start + index, self.start + index + 1)
+
+        return self._read(read, first, lambda window: next_start(self.ledger.windows, window))
+
+    def _read(
+        self, read: Callable[[int], GBuffer], first: int, end: Callable[[Window], int]
+    ) -> Generator[GBuffer, None, None]:
+        """Frames from `first` on, read ahead up to a window's `end`: none waits in memory while it is predicted."""
+        while first < self.plan.frames:
+            stop = next(end(window) for window in self.ledger.windows if end(window) > first)
+            with map_ahead(read, range(first, stop), self._workers) as frames:
+                yield from frames
+            first = stop
 
     def _timestamps(self) -> tuple[Fraction, ...] | None:
         times = self.reader.info.timestamps

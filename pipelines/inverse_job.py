@@ -24,7 +24,7 @@ from pipelines.background import read_ahead, run_behind, settle, side_by_side
 from pipelines.folder import AUDIO, check_free, clear_clip, clip_files, is_done
 from pipelines.journal import INVERSE_JOB, Journal
 from pipelines.loading import Loader
-from pipelines.malloc import return_large_blocks
+from pipelines.malloc import large_bytes, return_large_blocks
 from pipelines.memory_plan import informed
 from pipelines.plan import Plan, chunk_frames, make_plan
 from pipelines.progress import Progress, Stage
@@ -61,7 +61,7 @@ def make_clip(settings: InverseSettings, video: VideoInfo, load: Loader, progres
         return folder
     for text in video.notes:
         progress.warn(f"{video.path.name}: {text}")
-    return_large_blocks()
+    return_large_blocks(large_bytes(video.height, video.width))
     job = prepare(settings, video, load, progress)
     ledger, info = job.ledger, job.info
     begin_or_resume(
@@ -185,8 +185,9 @@ class _Inverse:
                 if extras:
                     later(partial(write_extras, folder, written, self.model.restore_extra(extras, rgb)))
                 later(partial(_store, writer, begin(self._restore, coarse, rgb)))
-                written += coarse.num_frames
-                stage.advance(self.plan.finish_work(coarse.num_frames), coarse.num_frames)
+                written += len(piece)
+                stage.advance(self.plan.finish_work(len(piece)), len(piece))
+                del coarse, rgb, extras  # the next window is predicted before they would be replaced
             next(full_size, None)  # the end of the range is where damage is reported
         return {
             limit: count + self.ledger.total(f"clamped_{limit}") for limit, count in writer.clamped.items()

@@ -2,12 +2,15 @@
 
 import contextlib
 import ctypes
+import os
 import sys
+from collections.abc import Iterator
 
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # parameters of mallopt, <malloc.h>
 LARGE_BYTES = 32 << 20  # the most that glibc takes
 PIXEL_BYTES = 85  # a pixel of one frame: 832x480 comes to all of it
 KEPT_BYTES = 256 << 20
+HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # torch looks at it when it first takes memory
 
 
 def large_bytes(height: int, width: int) -> int:
@@ -23,13 +26,26 @@ def return_large_blocks(large: int = LARGE_BYTES) -> None:
 
     Smaller blocks, pictures and planes at full size, stay with the process for the next frame, up to 256 MiB of
     them in one place for all threads: the kernel clears every page that it gives, which took a third of a job.
+    torch asks for pages of 2 MiB, which makes up for what mapping costs it.
     """
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):  # another C library: nothing is lost but time
-            mallopt = ctypes.CDLL(None).mallopt
-            mallopt(MMAP_THRESHOLD, large)
-            mallopt(TRIM_THRESHOLD, KEPT_BYTES)
-            mallopt(ARENA_MAX, 1)
+    os.environ.setdefault(HUGE_PAGES, "1")
+    _set(MMAP_THRESHOLD, large)
+    _set(TRIM_THRESHOLD, KEPT_BYTES)
+    _set(ARENA_MAX, 1)
+
+
+@contextlib.contextmanager
+def mapped_one_by_one(small: int, large: int) -> Iterator[None]:
+    """Have every block of `small` bytes mapped one by one meanwhile, then those of `large` bytes again.
+
+    A window is predicted so. In the heap its blocks of many sizes find other gaps each time: of equal windows one took
+    a tenth more than another, and of many windows the worst one counts.
+    """
+    _set(MMAP_THRESHOLD, min(small, large))
+    try:
+        yield
+    finally:
+        _set(MMAP_THRESHOLD, large)
 
 
 def give_back() -> None:
@@ -41,3 +57,9 @@ def give_back() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)
+
+
+def _set(parameter: int, value: int) -> None:
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # another C library: nothing is lost but time
+            ctypes.CDLL(None).mallopt(parameter, value)

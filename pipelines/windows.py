@@ -12,7 +12,7 @@ import numpy as np
 from alaya.frames import Window
 from pipelines.ahead import foreseen
 from pipelines.align import Scale
-from pipelines.malloc import give_back
+from pipelines.malloc import give_back, large_bytes, mapped_one_by_one
 from pipelines.plan import Plan
 from pipelines.progress import Progress, Stage
 from pipelines.resume import Ledger
@@ -102,7 +102,7 @@ def run_windows(
             progress.note(f"from frame {window.start} on the autoencoder works in tiles, as it did before")
         values = foreseen(ledger, window, key, task.model, stage.show)
         if values is None:
-            values = _predict(task, clip, window, progress)
+            values = _predict(task, clip, window, plan, progress)
         ledger.note_tiles(index, task.model)
         if isinstance(values, Exception):
             ledger.shrink(index, values)
@@ -126,19 +126,21 @@ def run_windows(
 
 
 def _predict(
-    task: Task[Item, Clip], clip: Clip, window: Window, progress: Progress
+    task: Task[Item, Clip], clip: Clip, window: Window, plan: Plan, progress: Progress
 ) -> np.ndarray | Exception:
     """The window's values, or the error that says that there is too little memory for it."""
     give_back()
+    working = large_bytes(plan.working_height, plan.working_width)
     try:
-        return predict_soundly(
-            lambda: task.predict(clip, window),
-            task.checked,
-            window,
-            lambda: task.is_flat(clip),
-            task.model,
-            progress.warn,
-        )
+        with mapped_one_by_one(working, large_bytes(plan.height, plan.width)):
+            return predict_soundly(
+                lambda: task.predict(clip, window),
+                task.checked,
+                window,
+                lambda: task.is_flat(clip),
+                task.model,
+                progress.warn,
+            )
     except Exception as error:
         if not is_out_of_memory(error):
             raise

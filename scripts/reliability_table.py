@@ -50,7 +50,11 @@ def reliability(result: Result) -> str:
     rows = [[what, promise, _trial(trials.get(kind))] for kind, (what, promise) in TRIALS.items()]
     rows += [[what, promise, _corpus(result.get(kind))] for kind, (what, promise) in CORPORA.items()]
     rows.append(
-        ["peak memory, a long clip against a short one", "at most 5 % more", _memory(result.get("memory"))]
+        [
+            "peak memory, a long clip against a short one",
+            "at most 5 % more",
+            _memory(result.get("memory", [])),
+        ]
     )
     rows.append(["the tests, all connections watched", "no attempt to leave the machine", _network(result)])
     lines = [["what is done", "what is promised", "held"], ["---", "---", "---"], *rows]
@@ -85,13 +89,19 @@ def _corpus(row: Result | None) -> str:
     )
 
 
-def _memory(row: Result | None) -> str:
-    if row is None:
-        return MISSING
+def _memory(rows: list[Result]) -> str:
+    return "; ".join(_growth(row) for row in rows) or MISSING
+
+
+def _growth(row: Result) -> str:
+    """What one measurement of two clips found, and at which size."""
     short, long = row["frames"]
     growth = ", ".join(f"{stage} {100 * value:+.1f} %" for stage, value in row["growth"].items())
     height, width = row["size"]
-    return f"{growth} ({short} against {long} frames of {width}x{height})"
+    worked = ""
+    if row["working_size"]:
+        worked = f" worked at {row['working_size'][1]}x{row['working_size'][0]}"
+    return f"{growth} ({short} against {long} frames of {width}x{height}{worked})"
 
 
 def _network(result: Result) -> str:

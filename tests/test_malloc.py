@@ -11,24 +11,34 @@ from pipelines.malloc import LARGE_BYTES, large_bytes
 PROGRAM = """
 import json, sys
 import numpy as np
-from pipelines.malloc import large_bytes, return_large_blocks
+from pipelines.malloc import large_bytes, mapped_one_by_one, return_large_blocks
 
 def resident():
     line = next(line for line in open("/proc/self/status") if line.startswith("VmRSS"))
     return int(line.split()[1]) / 1024
 
-return_large_blocks(large_bytes(int(sys.argv[1]), int(sys.argv[2])))
-before = resident()
-windows = [np.ones(2 << 20, np.uint8) for _ in range(20)]
-frame = np.ones(100 << 10, np.uint8)  # lies above them in the heap, if they are there, and keeps them from going
-held = resident()
-del windows
-print(json.dumps([held - before, resident() - before]))
+def growth():
+    before = resident()
+    windows = [np.ones(2 << 20, np.uint8) for _ in range(20)]
+    frame = np.ones(100 << 10, np.uint8)  # lies above them in the heap, if they are there, and keeps them from going
+    held = resident()
+    del windows
+    return held - before, resident() - before
+
+height, width, working = map(int, sys.argv[1:])
+large = large_bytes(height, width)
+return_large_blocks(large)
+if working:
+    with mapped_one_by_one(working, large):
+        meanwhile = growth()
+    print(json.dumps([*meanwhile, *growth()]))
+else:
+    print(json.dumps(growth()))
 """
 
 
-def growth(height, width):
-    command = [sys.executable, "-c", PROGRAM, str(height), str(width)]
+def growth(height, width, working=0):
+    command = [sys.executable, "-c", PROGRAM, str(height), str(width), str(working)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     return json.loads(done.stdout)
 
@@ -43,6 +53,17 @@ def test_a_window_of_a_small_clip_is_not_kept_and_a_picture_of_a_large_one_is():
     held, left = growth(480, 832)
     assert held > 35
     assert left > 35  # for the next frame, which finds it ready
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="sets the C library's memory and reads the kernel's account"
+)
+def test_what_a_window_is_predicted_with_is_not_kept_where_pictures_are():
+    held, left, held_later, left_later = growth(480, 832, working=1 << 20)
+    assert held > 35  # MiB
+    assert left < 5
+    assert held_later > 35
+    assert left_later > 35  # pictures again
 
 
 def test_a_block_is_large_by_the_frame_and_never_above_what_the_library_takes():

@@ -26,14 +26,25 @@ def test_failures_show():
         {
             "torture": {"clip": "a clip", "trials": {"kill": kill, "stop": stop}},
             "media_mutants": corpus,
-            "memory": {"frames": [81, 2000], "size": [72, 128], "growth": {"inverse": 0.0312, "edit": -0.01}},
+            "memory": [
+                {
+                    "frames": [81, 2000],
+                    "size": [72, 128],
+                    "working_size": None,
+                    "growth": {"inverse": 0.0312},
+                },
+                {"frames": [81, 99], "size": [48, 64], "working_size": [32, 40], "growth": {"edit": -0.01}},
+            ],
             "network": {"attempts": 2, "tests": 9},
         }
     )
     assert row_of(text, "killed (-9)") == "98 of 100"
     assert row_of(text, "SIGINT") == "20 of 20; slowest 1.4 s"
     assert row_of(text, "damaged media").startswith("480 of 500 (the other 10 are lawful")
-    assert row_of(text, "peak memory") == "inverse +3.1 %, edit -1.0 % (81 against 2000 frames of 128x72)"
+    assert row_of(text, "peak memory") == (
+        "inverse +3.1 % (81 against 2000 frames of 128x72);"
+        " edit -1.0 % (81 against 99 frames of 64x48 worked at 40x32)"
+    )
     assert row_of(text, "the tests") == "2 attempts in 9 tests"
 
 
