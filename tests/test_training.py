@@ -175,7 +175,9 @@ def test_a_recipe_becomes_a_checkpoint(data, tmp_path, task):
     loaded = (load_inverse if task == "inverse" else load_editor)(folder)
     assert loaded.info.sha256 == card["sha256"]
 
+    (folder / "card.json").write_text(json.dumps({**card, "mixed": "with its start"}))
     later = read_card(train(path, tmp_path / "later", phases=("b",), init=folder))
+    assert [leg.get("mixed") for leg in later["legs"]] == ["with its start", None]
     assert [leg["started_from"] for leg in later["legs"]] == [None, card["sha256"]]
     with pytest.raises(RequestError, match="holds a run already"):
         train(path, out)

@@ -106,7 +106,10 @@ def command_line(
 def make_card(
     recipe: Recipe, network: dict[str, Any], before: dict[str, Any], run: Run, command: str
 ) -> dict[str, Any]:
-    """What the checkpoint says of itself; legs before this one are kept."""
+    """What the checkpoint says of itself; legs before this one are kept, and how their weights were mixed."""
+    earlier = list(before.get("legs", []))
+    if earlier and "mixed" in before:
+        earlier[-1] = {**earlier[-1], "mixed": before["mixed"]}
     leg = {
         "command": command,
         "steps": run.progress.step,
@@ -127,5 +130,5 @@ def make_card(
         "depth": {"kind": "relative", "near": netcode.NEAR, "far": netcode.FAR},
         "work_pixels": 256 * 144,
         "data": "synthetic worlds of this project (docs/worlds-dataset.md), no pictures from elsewhere",
-        "legs": [*before.get("legs", []), leg],
+        "legs": [*earlier, leg],
     }
