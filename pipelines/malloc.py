@@ -10,6 +10,9 @@ TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # parameters of mallopt,
 LARGE_BYTES = 32 << 20  # the most that glibc takes
 PIXEL_BYTES = 85  # a pixel of one frame: 832x480 comes to all of it
 KEPT_BYTES = 256 << 20
+WINDOW_BYTES = (
+    1 << 20
+)  # below the 2 MiB from which on torch wants blocks aligned to huge pages: gaps in a heap
 HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # torch looks at it when it first takes memory
 
 
@@ -36,12 +39,12 @@ def return_large_blocks(large: int = LARGE_BYTES) -> None:
 
 @contextlib.contextmanager
 def mapped_one_by_one(small: int, large: int) -> Iterator[None]:
-    """Have every block of `small` bytes mapped one by one meanwhile, then those of `large` bytes again.
+    """Have every block of `small` bytes (1 MiB at most) mapped one by one meanwhile, then those of `large` bytes again.
 
     A window is predicted so. In the heap its blocks of many sizes find other gaps each time: of equal windows one took
     a tenth more than another, and of many windows the worst one counts.
     """
-    _set(MMAP_THRESHOLD, min(small, large))
+    _set(MMAP_THRESHOLD, min(small, large, WINDOW_BYTES))
     try:
         yield
     finally:
