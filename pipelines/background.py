@@ -45,7 +45,8 @@ def read_ahead(stream: Iterator[Item], depth: int = 2) -> Iterator[Iterator[Item
         yield _taken(ready)
     finally:
         stopped.set()
-        thread.join()
+        if thread is not threading.current_thread():  # a reader left behind may be cleared away on any thread
+            thread.join()
 
 
 def _taken(ready: "queue.Queue[tuple[str, Any]]") -> Iterator[Any]:
@@ -85,7 +86,7 @@ def side_by_side(workers: int = 2) -> Iterator[Callable[..., Future[Any]]]:
     A frame on each core is faster than every frame on all cores: small steps are not worth dividing, and torch's
     threads keep a core busy while they wait for the next one.
     """
-    torch: Any = sys.modules.get("torch")
+    torch = _loaded_torch()
     threads = torch.get_num_threads() if torch is not None else 1
     pool = ThreadPoolExecutor(workers, initializer=_compute_alone)
     try:
@@ -98,9 +99,15 @@ def side_by_side(workers: int = 2) -> Iterator[Callable[..., Future[Any]]]:
 
 def _compute_alone() -> None:
     """Have torch use this thread alone for what this thread asks of it."""
-    torch: Any = sys.modules.get("torch")
+    torch = _loaded_torch()
     if torch is not None:
         torch.set_num_threads(1)
+
+
+def _loaded_torch() -> Any:
+    """The module if it is there; not while another thread is still loading it, when it has no functions yet."""
+    torch = sys.modules.get("torch")
+    return torch if hasattr(torch, "set_num_threads") else None
 
 
 @contextlib.contextmanager

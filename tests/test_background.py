@@ -1,13 +1,15 @@
 """Writing behind: what a stopped job still writes, and waiting until all is written."""
 
+import sys
 import threading
 import time
+import types
 
 import pytest
 import torch
 
 from pipelines import background
-from pipelines.background import run_behind, settle, side_by_side, write_behind
+from pipelines.background import read_ahead, run_behind, settle, side_by_side, write_behind
 
 
 class Stopped(BaseException):
@@ -99,3 +101,35 @@ def test_side_by_side_hands_errors_over_and_drops_what_waits():
         threading.Timer(0.1, go.set).start()
     assert waiting.cancelled()
     assert done == []
+
+
+def test_threads_begin_while_torch_is_still_being_loaded(monkeypatch):
+    monkeypatch.setitem(
+        sys.modules, "torch", types.ModuleType("torch")
+    )  # as another thread's import leaves it so far
+    with side_by_side() as begin:
+        assert begin(lambda: 3).result() == 3
+
+
+def test_a_reader_left_behind_may_end_on_its_own_thread():
+    kept: list[object] = []
+
+    def frames():
+        yield 1
+        kept.clear()  # the last hold on the reader, as when memory is cleared away on this thread
+        yield 2
+
+    def reader():
+        with read_ahead(frames(), depth=1) as ahead:
+            yield from ahead
+
+    def begin():
+        reading = reader()
+        kept.append(reading)
+        return next(reading)
+
+    assert begin() == 1
+    deadline = time.monotonic() + 5
+    while kept and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not kept

@@ -56,9 +56,9 @@ def test_convert_writes_a_folder_that_is_checked_file_by_file(folder, tmp_path):
         "transformer",
         "vae",
     ]
-    for place, count in ((target, 4), (folder, 5)):
+    for place, count, code in ((target, 4, 0), (folder, 5, 1)):  # as downloaded, but of a smaller network
         done = run("check", place)
-        assert done.exit_code == 0, done.output
+        assert done.exit_code == code, done.output
         assert len(done.output.splitlines()) == count
     assert "no tokenizer google/umt5-xxl, so that only the 0 texts that were read before" in done.output
     tokenizer = folder / "google" / "umt5-xxl"
