@@ -32,6 +32,16 @@ def test_wide_matrices_take_the_same_steps_by_a_shorter_way():
         assert torch.allclose(orthogonalise(matrix.T), x.T, atol=1e-3 * float(x.abs().max()))
 
 
+def test_half_precision_around_it_does_not_reach_the_short_way():
+    torch.manual_seed(0)
+    matrix = 1e-3 * torch.randn(16, 2) @ torch.randn(2, 144) + 1e-5 * torch.randn(16, 144)
+    plain = orthogonalise(matrix)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(orthogonalise(matrix), plain)
+    assert orthogonalise(matrix.bfloat16()).dtype == torch.bfloat16
+    assert torch.linalg.matrix_norm(orthogonalise(matrix.bfloat16()).float(), 2) < 1.3
+
+
 def test_plain_groups_are_adamw():
     torch.manual_seed(0)
     start = torch.randn(5, 3)

@@ -15,7 +15,8 @@ def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
     x = x / (x.norm() + 1e-7)
-    x = _through_gram(x, steps) if x.shape[1] > 2 * x.shape[0] else _directly(x, steps)
+    wide = x.device.type == "cpu" and x.shape[1] > 2 * x.shape[0]
+    x = _through_gram(x.float(), steps).to(x.dtype) if wide else _directly(x, steps)
     return x.T if tall else x
 
 
@@ -28,14 +29,19 @@ def _directly(x: Tensor, steps: int) -> Tensor:
 
 
 def _through_gram(x: Tensor, steps: int) -> Tensor:
-    """The same steps on the small square matrix x x^T, applied to the wide one once: they all commute."""
+    """The same steps on the small square matrix x x^T, applied to the wide one once: they all commute.
+
+    In full precision whatever autocast says: what is rounded off here grows from step to step, as nothing brings the
+    square back to what it stands for.
+    """
     a, b, c = _QUINTIC
-    gram, eye = x @ x.T, torch.eye(x.shape[0], dtype=x.dtype, device=x.device)
-    whole = eye
-    for _ in range(steps):
-        step = a * eye + b * gram + c * gram @ gram
-        whole, gram = step @ whole, step @ gram @ step
-    return whole @ x
+    with torch.autocast(x.device.type, enabled=False):
+        gram, eye = x @ x.T, torch.eye(x.shape[0], device=x.device)
+        whole = eye
+        for _ in range(steps):
+            step = a * eye + b * gram + c * gram @ gram
+            whole, gram = step @ whole, step @ gram @ step
+        return whole @ x
 
 
 class Muon(torch.optim.Optimizer):
