@@ -2,7 +2,6 @@
 
 import contextlib
 import queue
-import sys
 import threading
 import time
 from collections import deque
@@ -81,33 +80,16 @@ def map_ahead(
 
 @contextlib.contextmanager
 def side_by_side(workers: int = 2) -> Iterator[Callable[..., Future[Any]]]:
-    """A `submit` to threads that compute alone, as `Executor.submit`; what waits at the end is dropped.
+    """A `submit` to threads, as `Executor.submit`; what waits at the end is dropped.
 
-    A frame on each core is faster than every frame on all cores: small steps are not worth dividing, and torch's
-    threads keep a core busy while they wait for the next one.
+    How many threads torch takes is left alone: a number set on one thread is what others begin with, and windows
+    predicted with another number differ in their last bits.
     """
-    torch = _loaded_torch()
-    threads = torch.get_num_threads() if torch is not None else 1
-    pool = ThreadPoolExecutor(workers, initializer=_compute_alone)
+    pool = ThreadPoolExecutor(workers)
     try:
         yield pool.submit
     finally:
         pool.shutdown(cancel_futures=True)
-        if torch is not None:
-            torch.set_num_threads(threads)  # for threads still to come: what one sets, they begin with
-
-
-def _compute_alone() -> None:
-    """Have torch use this thread alone for what this thread asks of it."""
-    torch = _loaded_torch()
-    if torch is not None:
-        torch.set_num_threads(1)
-
-
-def _loaded_torch() -> Any:
-    """The module if it is there; not while another thread is still loading it, when it has no functions yet."""
-    torch = sys.modules.get("torch")
-    return torch if hasattr(torch, "set_num_threads") else None
 
 
 @contextlib.contextmanager
