@@ -2,6 +2,7 @@
 
 import contextlib
 import queue
+import sys
 import threading
 import time
 from collections import deque
@@ -80,16 +81,31 @@ def map_ahead(
 
 @contextlib.contextmanager
 def side_by_side(workers: int = 2) -> Iterator[Callable[..., Future[Any]]]:
-    """A `submit` to threads, as `Executor.submit`; what waits at the end is dropped.
+    """A `submit` to threads that compute alone, as `Executor.submit`; what waits at the end is dropped.
 
-    How many threads torch takes is left alone: a number set on one thread is what others begin with, and windows
-    predicted with another number differ in their last bits.
+    A frame on each core is faster than every frame on all cores: small steps are not worth dividing, and torch's
+    threads keep a core busy while they wait for the next one.
     """
-    pool = ThreadPoolExecutor(workers)
+    pool = ThreadPoolExecutor(workers, initializer=_compute_alone)
     try:
         yield pool.submit
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _compute_alone() -> None:
+    """Have torch use this thread alone for what this thread asks of it.
+
+    Not by `torch.set_num_threads`: what it sets on one thread is what others begin with, and windows predicted with
+    another number of threads differ in their last bits. OpenMP's own number belongs to the thread that sets it.
+    """
+    torch: Any = sys.modules.get("torch")
+    if not hasattr(torch, "get_num_threads"):  # not loaded, or just being loaded by another thread
+        return
+    from threadpoolctl import threadpool_limits
+
+    torch.get_num_threads()  # a thread's first question sets its number, which must not come after ours
+    threadpool_limits(1, user_api="openmp")
 
 
 @contextlib.contextmanager

@@ -1,7 +1,9 @@
 """Writing behind: what a stopped job still writes, and waiting until all is written."""
 
+import sys
 import threading
 import time
+import types
 
 import pytest
 import torch
@@ -113,8 +115,27 @@ def test_a_reader_left_behind_may_end_on_its_own_thread():
     assert not kept
 
 
-def test_torch_keeps_its_threads_beside_others():
-    before = torch.get_num_threads()
+def test_threads_side_by_side_compute_alone_and_leave_all_others_as_they_were(two_threads):
+    met, later = threading.Barrier(2, timeout=10), []
+
+    def number() -> int:
+        met.wait()
+        torch.rand(1 << 16) + 1  # large enough to be divided
+        return torch.get_num_threads()
+
     with side_by_side() as begin:
-        assert begin(torch.get_num_threads).result() == before
-    assert torch.get_num_threads() == before
+        frames = [begin(number) for _ in range(2)]
+        assert [frame.result() for frame in frames] == [1, 1]
+        beside = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
+        beside.start()
+        beside.join()
+        assert torch.get_num_threads() == 2
+    assert later == [2]
+
+
+def test_threads_begin_while_torch_is_still_being_loaded(monkeypatch):
+    monkeypatch.setitem(
+        sys.modules, "torch", types.ModuleType("torch")
+    )  # as another thread's import leaves it so far
+    with side_by_side() as begin:
+        assert begin(lambda: 3).result() == 3
