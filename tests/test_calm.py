@@ -31,7 +31,10 @@ def deep_features(net, clip):
     return found[0]
 
 
-@pytest.mark.parametrize("divisors", [(8.0, 1.0, 1.0), (1.0, 5.0, 1.0), (1.0, 1.0, 3.0), (8.0, 5.0, 3.0)])
+@pytest.mark.parametrize(
+    "divisors",
+    [(8.0, 1.0, 1.0), (1.0, 5.0, 1.0), (1.0, 1.0, 3.0), (1.0, 1.0, 1.0, 4.0), (8.0, 5.0, 3.0, 4.0)],
+)
 def test_the_same_function_at_another_size(divisors):
     net, clip = grown_net(), torch.randn(2, 3, 3, 32, 48)
     with torch.no_grad():
@@ -41,6 +44,20 @@ def test_the_same_function_at_another_size(divisors):
     assert torch.allclose(after, before, rtol=1e-3, atol=1e-3 * float(before.abs().max()))
     size = float(features.square().mean().sqrt() / calmed.square().mean().sqrt())
     assert size == pytest.approx(divisors[0], rel=1e-2)
+
+
+def test_the_middle_level_is_calmed_on_both_ways():
+    net, clip = grown_net(), torch.randn(2, 3, 3, 32, 48)
+    sizes = []
+    for block in (net.down1[-1], net.up1[-1]):
+        block.register_forward_hook(lambda module, given, out: sizes.append(float(out.square().mean())))
+    with torch.no_grad():
+        net(clip, torch.ones(2))
+        calm(net, middle=4.0)
+        net(clip, torch.ones(2))
+    assert [before / after for before, after in zip(sizes[:2], sizes[2:], strict=True)] == pytest.approx(
+        [16, 16], rel=0.02
+    )
 
 
 def moved(divisor):

@@ -6,6 +6,7 @@ from gbuffer_samples import make_gbuffer
 
 from alaya.netcode import METALLIC, SKY, encode
 from training.losses import (
+    albedo_decibels,
     decibels,
     depth_loss,
     edge_loss,
@@ -13,6 +14,7 @@ from training.losses import (
     inverse_loss,
     masked_mean,
     near_and_square,
+    sky_share,
     still_loss,
 )
 
@@ -33,8 +35,11 @@ def as_raw(target):
 
 def test_the_truth_costs_nothing(target):
     _, parts = inverse_loss(as_raw(target), target)
-    for name in ("albedo", "normal", "depth", "roughness", "sky", "edges", "still"):
+    for name in ("albedo", "normal", "depth", "roughness", "sky", "sky_share", "edges", "still"):
         assert parts[name] == pytest.approx(0, abs=1e-5), name
+    assert parts["albedo_decibels"] == pytest.approx(
+        0, abs=0.3
+    )  # the gain's guard against nothing costs a little
     off, worse = inverse_loss(as_raw(target) + 0.3, target)
     assert off > 0.1
     assert all(worse[name] > 0.01 for name in ("albedo", "normal", "roughness"))
@@ -128,3 +133,30 @@ def test_decibels_are_the_mean_psnr_of_the_clips():
     assert float(small / large) == pytest.approx(
         10, rel=0.2
     )  # a small fault weighs as its share of what is left
+
+
+def test_a_small_sky_counts_like_a_large_one():
+    sky = torch.zeros(3, 1, 1, 20, 50)
+    sky[0, ..., :10, :] = 1  # half of the picture
+    sky[1, ..., 0, :40] = 1  # a slit; the third has none
+    missed = torch.full_like(sky, -20.0)
+    found = (2 * sky - 1) * 20
+    specks = missed.clone()
+    specks[2, ..., 5:10, :] = 20
+    for clip, charge in ((0, 1 - 5 / 505), (1, 1 - 5 / 45), (2, 0)):
+        one = slice(clip, clip + 1)
+        assert sky_share(found[one], sky[one]) == pytest.approx(0, abs=1e-5)
+        assert sky_share(missed[one], sky[one]) == pytest.approx(charge, abs=1e-4)
+    assert sky_share(specks[2:], sky[2:]) == pytest.approx(1 - 5 / 255, abs=1e-4)
+
+
+def test_a_gain_of_albedo_costs_half_of_the_decibels():
+    generator = torch.Generator().manual_seed(3)
+    target = torch.rand(2, 1, 3, 24, 32, generator=generator) * 0.9 + 0.05
+    mask = torch.ones(2, 1, 1, 24, 32)
+    mask[:, :, :, :4] = 0
+    brighter = target * 0.8
+    brighter[:, :, :, :4] = 1  # what is not surface is not looked at
+    error = (target - brighter)[:, :, :, 4:].square().mean((1, 2, 3, 4))
+    coded = 10 * torch.log10(error + 1e-3).mean() + 30
+    assert albedo_decibels(brighter * 2 - 1, target * 2 - 1, mask) == pytest.approx(float(coded) / 2, abs=0.1)

@@ -10,16 +10,19 @@ from alaya.netcode import ALBEDO, DEPTH, METALLIC, NORMAL, ROUGHNESS, SKY
 
 INVERSE_WEIGHTS = {
     "albedo": 2.0,
+    "albedo_decibels": 0.03,
     "normal": 1.5,
     "depth": 2.0,
     "roughness": 0.6,
     "metallic": 0.8,
     "sky": 0.5,
+    "sky_share": 0.2,
     "edges": 0.5,
     "still": 0.5,
 }
 WORD_SMOOTHING = 0.05  # keeps the look probabilities honest, so that a doubtful text can be warned of
 EDITING_WEIGHTS = {"picture": 0.5, "square": 1.0, "decibels": 0.03, "edges": 0.5, "still": 0.5, "words": 0.1}
+SPECK = 5.0  # pixels of sky that are hardly a fault
 METAL_WEIGHT = 2.0  # metal is rare: a metallic pixel counts this often
 
 
@@ -49,6 +52,36 @@ def still_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     return masked_mean((predicted - target).diff(dim=1).abs(), mask[:, 1:] * mask[:, :-1])
 
 
+def sky_share(logits: Tensor, sky: Tensor) -> Tensor:
+    """One minus intersection over union, softly, the mean over clips: a window's sky counts like a desert's.
+
+    A few pixels of sky in a room without any are charged as a whole fault. Both (B, T, 1, H, W).
+    """
+    found, axes = logits.sigmoid(), (1, 2, 3, 4)
+    both = (found * sky).sum(axes)
+    either = found.sum(axes) + sky.sum(axes) - both
+    return (1 - (both + SPECK) / (either + SPECK)).mean()
+
+
+def albedo_decibels(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Minus the PSNR of albedo, the mean over clips: half of it as coded, half in light after the best gain.
+
+    ``predicted``, ``target``: (B, T, 3, H, W) sRGB in [-1, 1]; ``mask``: (B, T, 1, H, W). No clip counts as better
+    than 30 dB.
+    """
+    axes = (1, 2, 3, 4)
+    coded, truth = (predicted + 1) / 2, (target + 1) / 2
+    light, true_light = (
+        values.clamp(1e-3, 1) ** 2.2 * mask for values in (coded, truth)
+    )  # near enough to sRGB's
+    gain = (light * true_light).sum(axes, keepdim=True) / (light.square().sum(axes, keepdim=True) + 1)
+    count = 3 * mask.sum(axes) + 1
+    errors = [
+        (error * mask).square().sum(axes) / count for error in (coded - truth, gain * light - true_light)
+    ]
+    return 5 * torch.log10(torch.stack(errors) + 1e-3).sum(0).mean() + 30
+
+
 def depth_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Log depth up to one scale a clip, plus a little of the scale itself."""
     error = (predicted - target) * mask
@@ -76,11 +109,13 @@ def inverse_loss(raw: Tensor, target: Tensor) -> tuple[Tensor, dict[str, float]]
     smooth = slice(0, 8)  # albedo, normal, depth, roughness: what has edges to keep and can flicker
     parts = {
         "albedo": near_and_square(raw[:, :, ALBEDO] - target[:, :, ALBEDO], mask),
+        "albedo_decibels": albedo_decibels(raw[:, :, ALBEDO], target[:, :, ALBEDO], mask),
         "normal": masked_mean((normal - true_normal).abs(), mask) + 0.5 * masked_mean(angle, mask),
         "depth": depth_loss(raw[:, :, DEPTH], target[:, :, DEPTH], mask),
         "roughness": near_and_square(raw[:, :, ROUGHNESS] - target[:, :, ROUGHNESS], mask),
         "metallic": masked_mean(metal_cost * (1 + (METAL_WEIGHT - 1) * metal), mask),
         "sky": F.binary_cross_entropy_with_logits(raw[:, :, SKY], sky),
+        "sky_share": sky_share(raw[:, :, SKY], sky),
         "edges": edge_loss(raw[:, :, smooth], target[:, :, smooth], mask),
         "still": still_loss(raw[:, :, smooth], target[:, :, smooth], mask),
     }

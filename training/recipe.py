@@ -71,9 +71,9 @@ class Recipe:
         workers: processes that prepare batches ahead, for a GPU; 0 prepares each when it is needed. The samples
             are the same.
         by_time: `--minutes` is what the phases share by the clock, instead of an early stop: rates fall in time.
-        calm_deep, calm_grown, calm_inner: what features of the coarsest level, what is enlarged from them, and the
-            first convolutions of blocks are divided by in the weights that a leg starts from (`training.calm`); 1
-            leaves them.
+        calm_deep, calm_grown, calm_inner, calm_middle: what features of the coarsest level, what is enlarged from
+            them, the first convolutions of blocks, and features of the middle level are divided by in the weights
+            that a leg starts from (`training.calm`); 1 leaves them.
         model: the published model that fine-tuning starts from, a name or a folder.
         rank: of a LoRA's pairs.
         alpha: the pairs are scaled by alpha / rank; as the rank when 0.
@@ -97,6 +97,7 @@ class Recipe:
     calm_deep: float = 1.0
     calm_grown: float = 1.0
     calm_inner: float = 1.0
+    calm_middle: float = 1.0
     model: str = ""
     rank: int = 0
     alpha: float = 0.0
@@ -108,9 +109,9 @@ class Recipe:
         return sum(phase.steps for phase in self.phases)
 
     @property
-    def calming(self) -> tuple[float, float, float]:
+    def calming(self) -> tuple[float, float, float, float]:
         """What `training.calm.calm` is told, in its order."""
-        return self.calm_deep, self.calm_grown, self.calm_inner
+        return self.calm_deep, self.calm_grown, self.calm_inner, self.calm_middle
 
     def at(self, step: int) -> tuple[Phase, int]:
         """The phase a global step falls into, and the step's number inside it."""
@@ -194,8 +195,9 @@ def _check(recipe: Recipe, path: Path) -> None:
             f"{path}: workers must be at least 0, and 0 for {', '.join(PUBLISHED)}, got {recipe.workers}"
         )
     if not all(0 < share < math.inf for share in recipe.calming):
-        raise RequestError(f"{path}: calm_deep, calm_grown, calm_inner must be above 0, got {recipe.calming}")
-    if recipe.task not in EMBEDDED and recipe.calming != (1, 1, 1):
+        names = "calm_deep, calm_grown, calm_inner, calm_middle"
+        raise RequestError(f"{path}: {names} must be above 0, got {recipe.calming}")
+    if recipe.task not in EMBEDDED and recipe.calming != (1, 1, 1, 1):
         raise RequestError(f"{path}: calm_deep and the like are for {', '.join(EMBEDDED)}, not {recipe.task}")
     for phase in recipe.phases:
         _check_phase(phase, f"{path}: phase {phase.name}")
