@@ -42,7 +42,7 @@ class Wish:
         allocation: which call that takes memory fails, from 1; 0 for none, but they are counted.
         gate: a file that has to exist before the command begins.
         largest: bytes to which files may grow.
-        threads: of torch; cold runs only.
+        threads: of torch, whose number decides the last bits of what is predicted.
     """
 
     name: str
@@ -135,6 +135,9 @@ def _be_run(place: Path, wish: Wish) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for stream, name in ((1, os.devnull), (2, str(place / f"{wish.stem}.talk"))):
             os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), stream)
+        import torch  # the process that is forked has loaded it, with the machine's number of threads
+
+        torch.set_num_threads(wish.threads)
         work(place, wish)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
