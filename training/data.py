@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from alaya.errors import AlayaError, RequestError
 from training.degrade import degrade
+from training.paint import repaint
 from training.recipe import Phase
 from training.skies import swap_sky
 from worlds.codes import decode_albedo, decode_depth, decode_normal, decode_unit
@@ -41,6 +42,7 @@ class Augment:
     degrade: float = 1.0
     look_inputs: float = 0.12
     new_sky: float = 0.35
+    new_paint: float = 0.3
 
     @classmethod
     def of(cls, task: Task) -> "Augment":
@@ -50,13 +52,15 @@ class Augment:
         make shadows a coin toss. Its targets are never degraded.
         """
         return (
-            cls() if task == "inverse" else cls(flip=0.0, zoom=0.5, degrade=0.0, look_inputs=0.0, new_sky=0.0)
+            cls()
+            if task == "inverse"
+            else cls(flip=0.0, zoom=0.5, degrade=0.0, look_inputs=0.0, new_sky=0.0, new_paint=0.0)
         )
 
     @classmethod
     def none(cls) -> "Augment":
         """Give the clips as they were rendered, resized only."""
-        return cls(flip=0.0, zoom=0.0, degrade=0.0, look_inputs=0.0, new_sky=0.0)
+        return cls(flip=0.0, zoom=0.0, degrade=0.0, look_inputs=0.0, new_sky=0.0, new_paint=0.0)
 
 
 @dataclass(frozen=True)
@@ -130,12 +134,14 @@ class WorldsDataset:
         view = draw_view(rng, reader.info.num_frames, num_frames, _sized(reader), self.size, self.augment)
         field = partial(reader.shards.clip, clip)
         stored, look = self._picture(rng, field)
-        rgb = np.ascontiguousarray(view.cut(stored))
+        rgb, albedo = np.ascontiguousarray(view.cut(stored)), decode_albedo(view.cut(field("albedo")))
+        if self.augment.new_paint > 0 and rng.random() < self.augment.new_paint:
+            rgb, albedo = repaint(rgb, albedo, decode_unit(view.cut(field("metallic"))), rng)
         if self.augment.new_sky > 0 and rng.random() < self.augment.new_sky:
             rgb = swap_sky(rgb, view.cut(field("depth")) == 0, rng)
         if self.augment.degrade > 0:
             rgb = degrade(rgb, rng, self.augment.degrade)
-        tensors = cut_gbuffer(field, view, self.size)
+        tensors = cut_gbuffer(field, view, self.size, albedo)
         tensors["rgb"] = resized(_channels_first(decode_unit(rgb)), self.size).clamp_(0, 1)
         return tensors | {"look": torch.tensor(look)}
 
@@ -184,13 +190,18 @@ def draw_view(
     return View(start, start + num_frames, top, left, height, width, bool(rng.random() < augment.flip))
 
 
-def cut_gbuffer(field: Callable[[str], np.ndarray], view: View, size: tuple[int, int]) -> Batch:
-    """Decode a view of a clip's G-buffer at (H, W) `size`; keys and units as `WorldsDataset.sample`."""
+def cut_gbuffer(
+    field: Callable[[str], np.ndarray], view: View, size: tuple[int, int], albedo: np.ndarray | None = None
+) -> Batch:
+    """Decode a view of a clip's G-buffer at (H, W) `size`; keys and units as `WorldsDataset.sample`.
+
+    ``albedo``: (T, h, w, 3) linear, in place of what the clip has there.
+    """
     depth_codes = view.cut(field("depth"))
     depth = resized(_channels_first(decode_depth(depth_codes)[..., None]), size, nearest=True)
     sky = torch.isinf(depth)
     surface = _channels_first((depth_codes > 0).astype(np.float32)[..., None])
-    flat = [decode_albedo(view.cut(field("albedo")))]
+    flat = [decode_albedo(view.cut(field("albedo"))) if albedo is None else albedo]
     flat += [decode_unit(view.cut(field(name)))[..., None] for name in ("roughness", "metallic")]
     # Sky holds zeros: dividing by the part that is surface keeps them from bleeding in at silhouettes.
     mixed = resized(torch.cat([*map(_channels_first, flat), surface], 1), size)
@@ -205,8 +216,8 @@ def cut_gbuffer(field: Callable[[str], np.ndarray], view: View, size: tuple[int,
     if view.flip:  # a mirrored world: what pointed right points left
         normal[:, 0].neg_()
         motion[:, 0].neg_()
-    albedo, roughness, metallic = mixed.split([3, 1, 1], dim=1)
-    channels = {"albedo": albedo, "normal": normal, "depth": depth}
+    base, roughness, metallic = mixed.split([3, 1, 1], dim=1)
+    channels = {"albedo": base, "normal": normal, "depth": depth}
     return channels | {"roughness": roughness, "metallic": metallic, "sky": sky, "motion": motion}
 
 
