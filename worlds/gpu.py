@@ -56,16 +56,20 @@ class Programs:
         return self._built[key]
 
 
+def packed(value: np.ndarray) -> bytes:
+    """An array as uniforms take it: float32, square matrices column-major. Worth it for what many programs share."""
+    matrix = value.ndim >= 2 and value.shape[-1] == value.shape[-2] and value.shape[-1] in (3, 4)
+    return np.ascontiguousarray(value.swapaxes(-1, -2) if matrix else value, np.float32).tobytes()
+
+
 def set_uniforms(program: Any, **values: Any) -> None:
-    """Write uniforms by name, matrices column-major; names that the compiler dropped are skipped."""
+    """Write uniforms by name, arrays packed or not; names that the compiler dropped are skipped."""
     for name, value in values.items():
         uniform = program.get(name, None)  # `in` would walk over all of its members
         if uniform is None:
             continue
-        if isinstance(value, np.ndarray):
-            matrix = value.ndim >= 2 and value.shape[-1] == value.shape[-2] and value.shape[-1] in (3, 4)
-            value = value.swapaxes(-1, -2) if matrix else value
-            uniform.write(np.ascontiguousarray(value, np.float32).tobytes())
+        if isinstance(value, (np.ndarray, bytes)):
+            uniform.write(value if isinstance(value, bytes) else packed(value))
         else:
             uniform.value = value
 

@@ -88,11 +88,12 @@ class LightingPass:
             "MAGIC": int(look.magic > 0),
             "CAUSTICS": int(look.caustics > 0),
         }
+        program = self._program("style.frag", {}, uniforms, **defines)
         for layer, test in enumerate((NEAR_LAYER, FAR_LAYER)):
             colours, shapes, finishes = self._surfaces.layers[3 * layer : 3 * layer + 3]
             textures = {"colours": colours, "shapes": shapes, "finishes": finishes}
             textures |= {"openness": self._openness.layers[layer], "shadow_map": self._shadow}
-            program = self._program("style.frag", textures, uniforms, **defines)
+            bind(program, **textures)
             self._style_targets[layer].depth_mask = False
             self._style_targets[layer].clear()
             self._surfaces.draw_layer(self._style_targets[layer], test, program)
@@ -111,12 +112,12 @@ class LightingPass:
         self._light_target.clear()
         near = self._styled[0]
         shared = {"mirrored": near[3], "bounces": self._bounce, "near_shapes": near[1]}
+        last_level = max(near[3].size).bit_length() - 1
+        program = self._program("shade.frag", {}, uniforms | {"last_level": last_level})
         for layer, test in enumerate((NEAR_LAYER, FAR_LAYER)):
             names = ("colours", "shapes", "finishes", "radiances")
             textures = shared | dict(zip(names, self._styled[layer], strict=True))
-            program = self._program(
-                "shade.frag", textures | {"openness": self._openness.layers[layer]}, uniforms
-            )
+            bind(program, **textures, openness=self._openness.layers[layer])
             self._surfaces.draw_layer(self._light_target, test, program, add=True)
 
     def _draw_sky(self, uniforms: dict[str, Any]) -> None:

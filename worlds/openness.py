@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from worlds.gpu import Programs, bind, set_uniforms
 from worlds.scene import Scene
 from worlds.surfaces import FAR_LAYER, NEAR_LAYER, SurfacePass, camera_uniforms
-from worlds.viewpoint import Viewpoint, pose_matrices, shadow_projection
+from worlds.viewpoint import Viewpoint, shadow_projection
 
 DIRECTIONS = 10
 TILE = 128
@@ -45,15 +45,14 @@ class OpennessPass:
         middle = eyes + ahead * reach * 0.5
         centre = middle.mean(axis=0)
         radius = reach + float(np.linalg.norm(middle - centre, axis=1).max())
-        poses = pose_matrices(scene.objects[0])
-        poses[1:] = 0  # moving things shrink to nothing: their shadows would stay behind
         directions = dome_directions()
         matrices = np.stack([shadow_projection(d, centre, radius, TILE) for d in directions])
         self._map_target.viewport = (0, 0, TILE * DIRECTIONS, TILE)
         self._map_target.clear(depth=1.0)
         for index, matrix in enumerate(matrices):
             self._map_target.viewport = (index * TILE, 0, TILE, TILE)
-            self._surfaces.draw_depth(self._map_target, matrix, poses, clear=False)
+            # without what moves: its shadows would stay behind
+            self._surfaces.draw_depth(self._map_target, matrix, None, clear=False)
         self._uniforms = {
             "sky_projections": matrices,
             "sky_directions": directions,

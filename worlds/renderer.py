@@ -41,9 +41,8 @@ class Renderer:
         with self._context:  # a process may hold several renderers, each with a context of its own
             self._surfaces.load(scene)
             self._scene, self._view, self._drawn, self._ready = scene, None, None, False
-            self._ends = {
-                frame: self._surfaces.distances(scene, frame) for frame in {0, scene.num_frames - 1}
-            }
+            ends = sorted({0, scene.num_frames - 1}, reverse=True)  # the first frame, drawn next, comes last
+            self._ends = {frame: self._surfaces.distances(scene, frame) for frame in ends}
 
     def _prepare(self, scene: Scene) -> None:
         """Work out what holds for the whole clip; not before its first frame, as many a scene is looked at and left."""

@@ -1,11 +1,13 @@
 """The first half of a frame: triangles become supersampled surface textures and the exact G-buffer."""
 
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from worlds.gpu import Programs, bind, set_uniforms
+from worlds.blocks import Blocks
+from worlds.gpu import Programs, bind, packed, set_uniforms
 from worlds.materials import MAX_MATERIALS, ROW
 from worlds.scene import Scene
 from worlds.viewpoint import FAR, NEAR, Viewpoint, pose_matrices
@@ -39,7 +41,8 @@ class SurfacePass:
         corners = np.array([-1, -1, 3, -1, -1, 3], np.float32)
         self._corners = context.buffer(corners.tobytes())
         self._buffer: Any = None
-        self._draws: list[tuple[Any, Any, int, int]] = []
+        self._draws: dict[int, tuple[Any, Any]] = {}  # program and vertex array of each pattern kind
+        self._depth_frame: int | None = None  # the frame whose depths the sample target holds
         self._full: dict[int, Any] = {}
 
     def _texture(self, size: tuple[int, int], components: int, dtype: str) -> Any:
@@ -69,55 +72,73 @@ class SurfacePass:
     def load(self, scene: Scene) -> None:
         """Upload a scene, grouped by pattern kind: a small program each, not one with 20 branches."""
         self._release()
-        kinds = scene.materials[scene.vertices[::3, 8].astype(int), 0].astype(int)
+        triangles = scene.vertices.reshape(-1, 3, 10)
+        kinds = scene.materials[triangles[:, 0, 8].astype(int), 0].astype(int)
         order = np.argsort(kinds, kind="stable")
-        vertices = scene.vertices.reshape(-1, 3, 10)[order].astype(np.float32)
-        self._buffer = self._context.buffer(vertices.tobytes())
-        for kind in np.unique(kinds):
-            first, last = (3 * int(i) for i in np.searchsorted(kinds[order], [kind, kind + 1]))
-            program = self._programs.get("geometry.vert", "geometry.frag", KIND=int(kind))
+        vertices = np.take(triangles, order, axis=0).reshape(-1, 10)
+        self._blocks = Blocks(vertices[:, :3], kinds[order], vertices[::3, 9] > 0.5)
+        self._buffer = self._context.buffer(vertices)
+        for kind in np.unique(self._blocks.groups).tolist():
+            program = self._programs.get("geometry.vert", "geometry.frag", KIND=kind)
             array = self._vertex_array(
                 program, "3f 3f 2f 2f", "in_position", "in_normal", "in_uv", "in_indices"
             )
-            self._draws.append((program, array, first, last - first))
+            self._draws[kind] = (program, array)
         depth_program = self._programs.get("depth.vert", "depth.frag")
         array = self._vertex_array(depth_program, "3f 20x 2f", "in_position", "in_indices")
         self._depth_draw = (depth_program, array)
         table = np.zeros((MAX_MATERIALS, ROW), np.float32)
         table[: len(scene.materials)] = scene.materials
-        self._materials.write(table.tobytes())
+        self._materials.write(table)
 
     def _vertex_array(self, program: Any, layout: str, *names: str) -> Any:
         # names that the compiler dropped become padding
-        parts = [p if not n or n in program else f"{4 * int(p[0])}x" for p, n in _paired(layout, names)]
-        kept = [n for n in names if n in program]
+        kept = [
+            n for n in names if program.get(n, None) is not None
+        ]  # `in` would walk over all of its members
+        parts = [p if not n or n in kept else f"{4 * int(p[0])}x" for p, n in _paired(layout, names)]
         return self._context.vertex_array(program, [(self._buffer, " ".join(parts), *kept)])
 
     def _release(self) -> None:
-        arrays = [array for _, array, _, _ in self._draws]
+        arrays = [array for _, array in self._draws.values()]
         if self._buffer is not None:
             arrays += [self._depth_draw[1], self._buffer]
         for thing in arrays:
             thing.release()
-        self._draws, self._buffer = [], None
+        self._draws, self._buffer, self._depth_frame = {}, None, None
 
     def draw_depth(
-        self, target: Any, view_projection: NDArray[Any], poses: NDArray[Any], clear: bool = True
+        self, target: Any, view_projection: NDArray[Any], poses: NDArray[Any] | None, clear: bool = True
     ) -> None:
-        """Only depth, into any target: the pre-pass and the shadow map."""
+        """Only depth, into any target: the pre-pass and the shadow maps. Without `poses` only what never moves."""
         program, array = self._depth_draw
         target.use()
         if clear:
             target.clear(depth=1.0)
+        self._test_depth()
+        kept = self._blocks.seen(view_projection)
+        if poses is None:
+            kept &= ~self._blocks.moving
+        else:
+            set_uniforms(program, poses=poses)
+        set_uniforms(program, view_projection=view_projection)
+        for _, first, count, moving in self._blocks.runs(kept):
+            set_uniforms(program, moving=int(moving))
+            array.render(vertices=count, first=first)
+
+    def _test_depth(self) -> None:
         self._context.enable_only(self._context.DEPTH_TEST)
         self._context.depth_func = "<="
-        set_uniforms(program, view_projection=view_projection, poses=poses)
-        array.render()
+
+    def _draw_frame_depth(self, scene: Scene, frame: int, view: Viewpoint) -> None:
+        """The pre-pass, unless it is the very frame whose depths were drawn last."""
+        if self._depth_frame != frame:
+            self.draw_depth(self._depth_target, view.view_projection, pose_matrices(scene.objects[frame]))
+            self._depth_frame = frame
 
     def distances(self, scene: Scene, frame: int) -> NDArray[np.float64]:
         """Planar depths in metres of all samples of a frame that show a surface, without drawing the rest."""
-        view = Viewpoint.of(scene, frame, self.width / self.height)
-        self.draw_depth(self._depth_target, view.view_projection, pose_matrices(scene.objects[frame]))
+        self._draw_frame_depth(scene, frame, Viewpoint.of(scene, frame, self.width / self.height))
         depth = np.frombuffer(self._depth.read(), np.float32).astype(np.float64)
         return 1 / (1 / NEAR - depth[depth < 1] * (1 / NEAR - 1 / FAR))
 
@@ -126,40 +147,44 @@ class SurfacePass:
         here, earlier = (Viewpoint.of(scene, max(f, 0), self.width / self.height) for f in (frame, frame - 1))
         poses, previous_poses = (pose_matrices(scene.objects[max(f, 0)]) for f in (frame, frame - 1))
         self._colour_target.clear()
-        self.draw_depth(self._depth_target, here.view_projection, poses)
+        self._draw_frame_depth(scene, frame, here)
         self._sample_target.use()  # the pre-pass has left its depths here: what is hidden is never shaded
+        self._test_depth()
         uniforms: dict[str, Any] = {
-            "view_projection": here.view_projection,
-            "previous_view_projection": earlier.view_projection,
-            "poses": poses,
-            "previous_poses": previous_poses,
+            "view_projection": packed(here.view_projection),
+            "previous_view_projection": packed(earlier.view_projection),
+            "poses": packed(poses),
+            "previous_poses": packed(previous_poses),
             "size": (float(self.width * self.samples), float(self.height * self.samples)),
         }
-        for program, array, first, count in self._draws:
-            set_uniforms(program, **uniforms, **camera_uniforms(here))
+        uniforms |= camera_uniforms(here)
+        runs = self._blocks.runs(self._blocks.seen(here.view_projection), by_group=True)
+        for kind, parts in groupby(runs, key=lambda run: run[0]):
+            program, array = self._draws[kind]
+            set_uniforms(program, **uniforms)
             bind(program, materials=self._materials)
-            array.render(vertices=count, first=first)
+            for _, first, count, moving in parts:
+                set_uniforms(program, moving=int(moving))
+                array.render(vertices=count, first=first)
         self._draw_layers()
         self._resolve(here, earlier)
         return here
 
     def _draw_layers(self) -> None:
-        program = self._programs.get("full.vert", "layers.frag")
+        program = self._programs.get("full.vert", "layers.frag", SAMPLES=self.samples)
         self._layer_target.use()
         self._context.enable_only(self._context.DEPTH_TEST)
         self._context.depth_func = "1"  # always pass, and write
         colours, shapes, finishes, _ = self._samples
-        set_uniforms(program, samples=self.samples)
         bind(program, colours=colours, shapes=shapes, finishes=finishes)
         self.full_screen(program).render()
 
     def _resolve(self, here: Viewpoint, earlier: Viewpoint) -> None:
-        program = self._programs.get("full.vert", "resolve.frag")
+        program = self._programs.get("full.vert", "resolve.frag", SAMPLES=self.samples)
         self._mean_target.use()
         self._context.enable_only(self._context.NOTHING)
         set_uniforms(
             program,
-            samples=self.samples,
             height=self.height,
             world_to_camera=here.world_to_camera,
             sky_turn=earlier.world_to_camera @ here.world_to_camera.T,

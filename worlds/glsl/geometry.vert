@@ -4,6 +4,7 @@ uniform mat4 view_projection;
 uniform mat4 previous_view_projection;
 uniform mat4 poses[64];
 uniform mat4 previous_poses[64];
+uniform int moving;  // 1, or 0 for what stands still: llvmpipe pays for an untaken branch, not for a loop without turns
 
 in vec3 in_position;
 in vec3 in_normal;
@@ -21,10 +22,15 @@ flat out int object;
 void main() {
     object = int(in_indices.y + .5);
     material = int(in_indices.x + .5);
-    vec4 world = poses[object] * vec4(in_position, 1);
+    vec4 world = vec4(in_position, 1), earlier = world;
+    normal = in_normal;
+    for (int i = 0; i < moving; i++) {
+        world = poses[object] * vec4(in_position, 1);
+        earlier = previous_poses[object] * vec4(in_position, 1);
+        normal = mat3(poses[object]) * in_normal;
+    }
     gl_Position = view_projection * vec4(world.xyz, 1);
     local = in_position;
-    normal = mat3(poses[object]) * in_normal;
     uv = in_uv;
-    before = (previous_view_projection * vec4((previous_poses[object] * vec4(in_position, 1)).xyz, 1)).xyw;
+    before = (previous_view_projection * vec4(earlier.xyz, 1)).xyw;
 }

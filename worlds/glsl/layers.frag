@@ -1,8 +1,8 @@
 #version 330
 // Sorts the samples of a pixel into a near and a far surface, so that light is computed once for each
 // and silhouettes still have the four steps of the box filter. Each layer's weight is its normal's length.
+// SAMPLES: per side of a pixel; a constant, as llvmpipe divides integers one by one.
 uniform sampler2D colours, shapes, finishes;
-uniform int samples;
 
 layout(location = 0) out vec4 near_colour;
 layout(location = 1) out vec4 near_shape;
@@ -12,12 +12,12 @@ layout(location = 4) out vec4 far_shape;
 layout(location = 5) out vec4 far_finish;
 
 void main() {
-    ivec2 corner = ivec2(gl_FragCoord.xy) * samples;
-    int total = samples * samples;
+    ivec2 corner = ivec2(gl_FragCoord.xy) * SAMPLES;
+    int total = SAMPLES * SAMPLES;
     vec3 n0 = vec3(0), n1 = vec3(0);
     float z0 = 1e9, z1 = 0.;
     for (int i = 0; i < total; i++) {
-        vec4 s = texelFetch(shapes, corner + ivec2(i % samples, i / samples), 0);
+        vec4 s = texelFetch(shapes, corner + ivec2(i % SAMPLES, i / SAMPLES), 0);
         if (s.w > 0. && s.w < z0) { z0 = s.w; n0 = s.xyz; }
         if (s.w > z1) { z1 = s.w; n1 = s.xyz; }
     }
@@ -26,7 +26,7 @@ void main() {
     vec4 c[2] = vec4[2](vec4(0), vec4(0)), f[2] = vec4[2](vec4(0), vec4(0)), g[2] = vec4[2](vec4(0), vec4(0));
     vec2 count = vec2(0);
     for (int i = 0; i < total; i++) {
-        ivec2 at = corner + ivec2(i % samples, i / samples);
+        ivec2 at = corner + ivec2(i % SAMPLES, i / SAMPLES);
         vec4 s = texelFetch(shapes, at, 0);
         if (s.w <= 0.) continue;
         float step_far = abs(s.w - z1) / z1 + 1. - dot(s.xyz, n1), step_near = abs(s.w - z0) / z1 + 1. - dot(s.xyz, n0);

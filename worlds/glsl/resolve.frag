@@ -1,7 +1,7 @@
 #version 330
 // Box filter of the samples of a pixel: what the G-buffer hands out. Row 0 is the top of the picture.
+// SAMPLES: per side of a pixel, a constant as in layers.frag.
 uniform sampler2D colours, shapes, finishes, motions;
-uniform int samples;         // per side of a pixel
 uniform int height;
 uniform mat3 world_to_camera;
 uniform mat3 sky_turn;       // a camera-space direction of this frame, in the previous frame's camera
@@ -21,12 +21,12 @@ vec2 motion_of_sky() {
 }
 
 void main() {
-    ivec2 corner = ivec2(gl_FragCoord.x, height - 1 - int(gl_FragCoord.y)) * samples;
+    ivec2 corner = ivec2(gl_FragCoord.x, height - 1 - int(gl_FragCoord.y)) * SAMPLES;
     vec4 colour = vec4(0), finish = vec4(0), shape = vec4(0);
     vec2 motion = vec2(0);
     float count = 0., nearest = 1e9;
-    for (int i = 0; i < samples * samples; i++) {
-        ivec2 at = corner + ivec2(i % samples, i / samples);
+    for (int i = 0; i < SAMPLES * SAMPLES; i++) {
+        ivec2 at = corner + ivec2(i % SAMPLES, i / SAMPLES);
         vec4 s = texelFetch(shapes, at, 0);
         float on = s.w > 0. ? 1. : 0.;
         count += on;
@@ -35,11 +35,11 @@ void main() {
         motion += on * texelFetch(motions, at, 0).xy;
         shape += on * vec4(s.xyz, 1. / max(s.w, 1e-6));
     }
-    float covered = count / float(samples * samples);
+    float covered = count / float(SAMPLES * SAMPLES);
     float keep = covered < .5 ? 0. : 1. / count;
     vec3 n = world_to_camera * shape.xyz;
     out_colour = colour * keep;
     out_shape = vec4(keep * n * inversesqrt(max(dot(n, n) * keep * keep, 1e-9)), keep > 0. ? count / shape.w : 0.);
     out_finish = vec4(finish.xyz * keep, covered);
-    out_motion = keep > 0. ? motion * keep / float(samples) : motion_of_sky();
+    out_motion = keep > 0. ? motion * keep / float(SAMPLES) : motion_of_sky();
 }

@@ -5,6 +5,7 @@ uniform vec4 lamp_places[12];
 uniform vec3 lamp_colours[12];
 uniform int lamp_count;
 uniform float lamp, bounce;
+uniform int last_level;  // of `mirrored`: one texel, the mean of the picture
 
 in vec2 ndc;
 out vec4 out_light;  // linear radiance times the layer's share of the pixel (added up by blending)
@@ -33,21 +34,23 @@ vec4 bounce_at(vec3 n, float z) {
 vec4 mirror(vec3 p, vec3 n, vec3 r, float rough, float z) {
     float stride = .06 * z + .04;
     vec3 q = p + n * .03 * z;
-    vec4 found = vec4(0);
+    vec3 met = vec3(0);  // where, and how far away; sampled after the loop, as llvmpipe pays for an untaken branch
+    ivec2 last = textureSize(mirrored, 0) - 1;
     int steps = rough < .62 ? 12 : 0;
     for (int i = 0; i < steps; i++) {
         q += r * stride;
         vec3 t = project(q);
         if (t.z < .05 || t.x < 0. || t.y < 0. || t.x > 1. || t.y > 1.) break;
-        vec4 hit = textureLod(mirrored, t.xy, 0.);
-        if (hit.w > 0. && t.z > hit.w && t.z < hit.w + stride * 1.6 + .3) {
-            vec2 rim = min(t.xy, 1. - t.xy);
-            found = vec4(textureLod(mirrored, t.xy, rough * 4.).rgb, smoothstep(0., .08, min(rim.x, rim.y)));
+        float depth = texelFetch(mirrored, clamp(ivec2(t.xy * vec2(last + 1)), ivec2(0), last), 0).w;
+        if (depth > 0. && t.z > depth && t.z < depth + stride * 1.6 + .3) {
+            met = t;
             break;
         }
         stride *= 1.33;
     }
-    return found * vec4(1, 1, 1, smoothstep(.62, .4, rough));
+    vec2 rim = min(met.xy, 1. - met.xy);
+    vec4 found = vec4(textureLod(mirrored, met.xy, rough * 4.).rgb, smoothstep(0., .08, min(rim.x, rim.y)));
+    return (met.z > 0. ? found : vec4(0)) * vec4(1, 1, 1, smoothstep(.62, .4, rough));
 }
 
 // Surroundings that the picture does not show, so that metal has something to reflect.
@@ -92,7 +95,7 @@ void main() {
     vec3 ray = ray_of(ndc), p = eye + ray * z, v = -normalize(ray), n = s.xyz / max(weight, 1e-4);
     vec3 albedo = c.rgb, diffuse = albedo * (1. - metal), f0 = mix(vec3(.04), albedo, metal);
     vec4 near = bounce_at(n, z);
-    vec3 mean = min(textureLod(mirrored, vec2(.5), 10.).rgb, 2.);
+    vec3 mean = min(texelFetch(mirrored, ivec2(0), last_level).rgb, 2.);
 
     float open = texelFetch(openness, at, 0).r;
     vec3 low = mix(ground, mean, .5 * bounce);

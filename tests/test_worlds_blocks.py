@@ -1,0 +1,58 @@
+"""Blocks of triangles: nothing that a view shows is left out, much of the rest is, and the order stays."""
+
+import numpy as np
+
+from worlds.blocks import BLOCK, Blocks
+from worlds.scene import Scene, build_scene
+from worlds.viewpoint import Viewpoint, shadow_projection
+
+
+def blocks_of(scene: Scene) -> tuple[Blocks, np.ndarray, np.ndarray]:
+    """The blocks of a scene's triangles, their corners (K, 3, 3) and which of them move (K,)."""
+    triangles = scene.vertices.reshape(-1, 3, 10)
+    moving = triangles[:, 0, 9] > 0
+    groups = triangles[:, 0, 8].astype(int)
+    return Blocks(scene.vertices[:, :3], groups, moving), triangles[:, :, :3], moving
+
+
+def drawn(blocks: Blocks, kept: np.ndarray, by_group: bool) -> np.ndarray:
+    """Vertices in the order in which the runs draw them."""
+    runs = blocks.runs(kept, by_group)
+    return np.concatenate([np.arange(first, first + count) for _, first, count, _ in runs])
+
+
+def test_all_runs_are_the_whole_list_in_its_order() -> None:
+    scene = build_scene(4, "street", 3)
+    blocks, corners, moving = blocks_of(scene)
+    groups = scene.vertices[:, 8].astype(int)
+    assert (blocks.ends - blocks.firsts).max() == 3 * BLOCK
+    everything = np.ones(len(blocks.firsts), bool)
+    for by_group in (False, True):
+        np.testing.assert_array_equal(drawn(blocks, everything, by_group), np.arange(3 * len(corners)))
+        for group, first, count, moves in blocks.runs(everything, by_group):
+            run = slice(first, first + count)
+            assert (np.repeat(moving, 3)[run] == moves).all()
+            assert groups[first] == group
+            assert not by_group or (groups[run] == group).all()
+    assert blocks.runs(~everything) == []
+
+
+def test_what_a_view_may_show_is_kept_and_most_of_the_rest_is_not() -> None:
+    scene = build_scene(4, "street", 3)
+    blocks, corners, moving = blocks_of(scene)
+    sun = np.array([0.3, 0.5, 0.8]) / np.linalg.norm([0.3, 0.5, 0.8])
+    views = [
+        Viewpoint.of(scene, 1, 16 / 9).view_projection,
+        shadow_projection(sun, scene.eyes[1].astype(np.float64), 12.0, 1024),
+    ]
+    for view in views:
+        clip = np.concatenate([corners, np.ones((len(corners), 3, 1))], axis=-1) @ view.T
+        place, w = clip[..., :3], clip[..., 3:]
+        outside = (place > w).all(1).any(1) | (place < -w).all(1).any(1)  # all three beyond one plane
+        kept = np.zeros(3 * len(corners), bool)
+        kept[drawn(blocks, blocks.seen(view), by_group=False)] = True
+        kept = kept.reshape(-1, 3).all(1)
+        assert kept[~outside].all()
+        assert kept[moving].all()
+        assert outside[~moving].mean() > 0.1
+        assert (~kept).sum() > 0.6 * (outside & ~moving).sum()
