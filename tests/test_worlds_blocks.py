@@ -4,15 +4,14 @@ import numpy as np
 
 from worlds.blocks import BLOCK, Blocks
 from worlds.scene import Scene, build_scene
-from worlds.viewpoint import Viewpoint, shadow_projection
+from worlds.viewpoint import Viewpoint, pose_matrices, shadow_projection
 
 
 def blocks_of(scene: Scene) -> tuple[Blocks, np.ndarray, np.ndarray]:
-    """The blocks of a scene's triangles, their corners (K, 3, 3) and which of them move (K,)."""
+    """The blocks of a scene's triangles, their corners (K, 3, 3) and their objects (K,)."""
     triangles = scene.vertices.reshape(-1, 3, 10)
-    moving = triangles[:, 0, 9] > 0
-    groups = triangles[:, 0, 8].astype(int)
-    return Blocks(scene.vertices[:, :3], groups, moving), triangles[:, :, :3], moving
+    objects, groups = triangles[:, 0, 9].astype(int), triangles[:, 0, 8].astype(int)
+    return Blocks(scene.vertices[:, :3], groups, objects), triangles[:, :, :3], objects
 
 
 def drawn(blocks: Blocks, kept: np.ndarray, by_group: bool) -> np.ndarray:
@@ -23,7 +22,7 @@ def drawn(blocks: Blocks, kept: np.ndarray, by_group: bool) -> np.ndarray:
 
 def test_all_runs_are_the_whole_list_in_its_order() -> None:
     scene = build_scene(4, "street", 3)
-    blocks, corners, moving = blocks_of(scene)
+    blocks, corners, objects = blocks_of(scene)
     groups = scene.vertices[:, 8].astype(int)
     assert (blocks.ends - blocks.firsts).max() == 3 * BLOCK
     everything = np.ones(len(blocks.firsts), bool)
@@ -31,7 +30,7 @@ def test_all_runs_are_the_whole_list_in_its_order() -> None:
         np.testing.assert_array_equal(drawn(blocks, everything, by_group), np.arange(3 * len(corners)))
         for group, first, count, moves in blocks.runs(everything, by_group):
             run = slice(first, first + count)
-            assert (np.repeat(moving, 3)[run] == moves).all()
+            assert ((np.repeat(objects, 3)[run] > 0) == moves).all()
             assert groups[first] == group
             assert not by_group or (groups[run] == group).all()
     assert blocks.runs(~everything) == []
@@ -39,20 +38,26 @@ def test_all_runs_are_the_whole_list_in_its_order() -> None:
 
 def test_what_a_view_may_show_is_kept_and_most_of_the_rest_is_not() -> None:
     scene = build_scene(4, "street", 3)
-    blocks, corners, moving = blocks_of(scene)
+    blocks, corners, objects = blocks_of(scene)
+    poses = pose_matrices(scene.objects[1])
     sun = np.array([0.3, 0.5, 0.8]) / np.linalg.norm([0.3, 0.5, 0.8])
     views = [
         Viewpoint.of(scene, 1, 16 / 9).view_projection,
         shadow_projection(sun, scene.eyes[1].astype(np.float64), 12.0, 1024),
     ]
+    at = np.concatenate([corners, np.ones((len(corners), 3, 1))], axis=-1)
+    world = np.einsum("kij,kvj->kvi", poses[objects], at)
     for view in views:
-        clip = np.concatenate([corners, np.ones((len(corners), 3, 1))], axis=-1) @ view.T
+        clip = world @ view.T
         place, w = clip[..., :3], clip[..., 3:]
-        outside = (place > w).all(1).any(1) | (place < -w).all(1).any(1)  # all three beyond one plane
+        beyond = np.concatenate([place > w, place < -w], axis=-1)  # (K, 3, 6)
+        outside = np.any(np.all(beyond, axis=1), axis=-1)  # all three corners beyond one plane
         kept = np.zeros(3 * len(corners), bool)
-        kept[drawn(blocks, blocks.seen(view), by_group=False)] = True
-        kept = kept.reshape(-1, 3).all(1)
+        kept[drawn(blocks, blocks.seen(view, poses), by_group=False)] = True
+        kept = np.all(kept.reshape(-1, 3), axis=1)
         assert kept[~outside].all()
-        assert kept[moving].all()
-        assert outside[~moving].mean() > 0.1
-        assert (~kept).sum() > 0.6 * (outside & ~moving).sum()
+        assert outside.mean() > 0.1
+        assert (~kept).sum() > 0.6 * outside.sum()
+        still = drawn(blocks, blocks.seen(view, None), by_group=False)
+        assert not np.repeat(objects, 3)[still].any()
+        assert len(still) > 0

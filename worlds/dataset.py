@@ -169,11 +169,20 @@ class DatasetWriter:
 
     def write(self, index: int, clip: dict[str, np.ndarray | int]) -> None:
         """Put one clip's coded arrays (all of FIELDS) in its place, then mark it done."""
+        self.put(index, clip)
+        self.seal(index)
+
+    def put(self, index: int, clip: dict[str, np.ndarray | int]) -> None:
+        """Put one clip's coded arrays in its place; until seal() nobody counts them as there."""
         shard, slot = divmod(index, self.info.shard_clips)
         for name in FIELDS:
-            array = self.shards.array(shard, name)
-            array[slot] = clip[name]
-            array.flush()  # pyright: ignore[reportAttributeAccessIssue]
+            self.shards.array(shard, name)[slot] = clip[name]
+
+    def seal(self, index: int) -> None:
+        """Wait until a clip that this or another process has put is on disk, then mark it done."""
+        shard, slot = divmod(index, self.info.shard_clips)
+        for name in FIELDS:
+            self.shards.array(shard, name).flush()  # pyright: ignore[reportAttributeAccessIssue]
         done = self.shards.array(shard, DONE)
         done[slot] = 1
         done.flush()  # pyright: ignore[reportAttributeAccessIssue]

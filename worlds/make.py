@@ -290,13 +290,17 @@ def _draw_frame(
 def _drawn(
     writer: DatasetWriter, missing: list[int], workers: int, stage: Callable[[], Stage]
 ) -> Iterator[int]:
-    """Draw and write the missing clips; gives each index as soon as it is on disk."""
-    job = partial(_draw_and_write, writer.folder, writer.info, stage)
+    """Draw and write the missing clips; gives each index as soon as it is on disk.
+
+    Only this process waits for the disk; the workers draw on.
+    """
+    job = partial(_draw_and_put, writer.folder, writer.info, stage)
     if workers <= 1 or len(missing) < 2:
         os.environ.setdefault("LP_NUM_THREADS", "1")
         try:
             for index in missing:
-                yield job(index)
+                writer.seal(job(index))
+                yield index
         finally:
             _HANDS.clear()
         return
@@ -304,7 +308,8 @@ def _drawn(
     pool = ProcessPoolExecutor(min(workers, len(missing)), mp_context=spawn, initializer=_start_worker)
     try:
         for future in as_completed([pool.submit(job, index) for index in missing]):
-            yield future.result()
+            writer.seal(index := future.result())
+            yield index
     except BrokenProcessPool as error:
         raise AlayaError(
             f"{writer.folder}: a worker process died; run the same command again to go on"
@@ -321,10 +326,10 @@ def _start_worker() -> None:
     os.environ["LP_NUM_THREADS"] = "1"  # one core a worker; read when the GL context is created
 
 
-def _draw_and_write(folder: Path, info: DatasetInfo, stage: Callable[[], Stage], index: int) -> int:
+def _draw_and_put(folder: Path, info: DatasetInfo, stage: Callable[[], Stage], index: int) -> int:
     try:
         host, renderer, writer = _hands(folder, info, stage)
-        writer.write(index, draw_clip(host, renderer, info, index))
+        writer.put(index, draw_clip(host, renderer, info, index))
     except Exception as error:  # whatever a driver or a scene raises: say where, the cause is chained
         seed = scene_seed(info.split, info.seed, index)
         raise AlayaError(f"{folder}: clip {index} (scene seed {seed}) failed: {error}") from error

@@ -1,5 +1,6 @@
 """The first half of a frame: triangles become supersampled surface textures and the exact G-buffer."""
 
+from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
@@ -29,7 +30,7 @@ class SurfacePass:
         self._samples = [self._texture(wide, n, t) for n, t in ((4, "f2"), (4, "f4"), (4, "f2"), (2, "f4"))]
         self._depth = context.depth_texture(wide)
         self._sample_target = context.framebuffer(self._samples, self._depth)
-        self._colour_target = context.framebuffer(self._samples)
+        self._shape_target = context.framebuffer([self._samples[1]])
         self._depth_target = context.framebuffer(depth_attachment=self._depth)
         self._means = [self._texture((width, height), n, "f4") for n in (4, 4, 4, 2)]
         self._mean_target = context.framebuffer(self._means)
@@ -37,7 +38,8 @@ class SurfacePass:
         self.layers = [self._texture((width, height), 4, t) for t in ("f2", "f4", "f2") * 2]
         self.layer_depth = context.depth_texture((width, height))
         self._layer_target = context.framebuffer(self.layers, self.layer_depth)
-        self._materials = self._texture((ROW // 4, MAX_MATERIALS), 4, "f4")
+        self._rows, self._materials = (self._texture((ROW // 4, MAX_MATERIALS), 4, "f4") for _ in range(2))
+        self._material_target = context.framebuffer([self._materials])
         corners = np.array([-1, -1, 3, -1, -1, 3], np.float32)
         self._corners = context.buffer(corners.tobytes())
         self._buffer: Any = None
@@ -76,7 +78,7 @@ class SurfacePass:
         kinds = scene.materials[triangles[:, 0, 8].astype(int), 0].astype(int)
         order = np.argsort(kinds, kind="stable")
         vertices = np.take(triangles, order, axis=0).reshape(-1, 10)
-        self._blocks = Blocks(vertices[:, :3], kinds[order], vertices[::3, 9] > 0.5)
+        self._blocks = Blocks(vertices[:, :3], kinds[order], np.rint(vertices[::3, 9]).astype(int))
         self._buffer = self._context.buffer(vertices)
         for kind in np.unique(self._blocks.groups).tolist():
             program = self._programs.get("geometry.vert", "geometry.frag", KIND=kind)
@@ -87,9 +89,17 @@ class SurfacePass:
         depth_program = self._programs.get("depth.vert", "depth.frag")
         array = self._vertex_array(depth_program, "3f 20x 2f", "in_position", "in_indices")
         self._depth_draw = (depth_program, array)
+        self._load_materials(scene.materials)
+
+    def _load_materials(self, rows: NDArray[np.float32]) -> None:
         table = np.zeros((MAX_MATERIALS, ROW), np.float32)
-        table[: len(scene.materials)] = scene.materials
-        self._materials.write(table)
+        table[: len(rows)] = rows
+        self._rows.write(table)
+        program = self._programs.get("full.vert", "materials.frag")
+        self._material_target.use()
+        self._context.enable_only(self._context.NOTHING)
+        bind(program, rows=self._rows)
+        self.full_screen(program).render()
 
     def _vertex_array(self, program: Any, layout: str, *names: str) -> Any:
         # names that the compiler dropped become padding
@@ -116,15 +126,10 @@ class SurfacePass:
         if clear:
             target.clear(depth=1.0)
         self._test_depth()
-        kept = self._blocks.seen(view_projection)
-        if poses is None:
-            kept &= ~self._blocks.moving
-        else:
+        if poses is not None:
             set_uniforms(program, poses=poses)
         set_uniforms(program, view_projection=view_projection)
-        for _, first, count, moving in self._blocks.runs(kept):
-            set_uniforms(program, moving=int(moving))
-            array.render(vertices=count, first=first)
+        _draw_runs(program, array, self._blocks.runs(self._blocks.seen(view_projection, poses)))
 
     def _test_depth(self) -> None:
         self._context.enable_only(self._context.DEPTH_TEST)
@@ -146,7 +151,7 @@ class SurfacePass:
         """Fill the sample textures for one frame, then the layers that lighting reads; returns the camera."""
         here, earlier = (Viewpoint.of(scene, max(f, 0), self.width / self.height) for f in (frame, frame - 1))
         poses, previous_poses = (pose_matrices(scene.objects[max(f, 0)]) for f in (frame, frame - 1))
-        self._colour_target.clear()
+        self._shape_target.clear()  # depth 0 tells the sky; what else lies there is never looked at
         self._draw_frame_depth(scene, frame, here)
         self._sample_target.use()  # the pre-pass has left its depths here: what is hidden is never shaded
         self._test_depth()
@@ -158,14 +163,12 @@ class SurfacePass:
             "size": (float(self.width * self.samples), float(self.height * self.samples)),
         }
         uniforms |= camera_uniforms(here)
-        runs = self._blocks.runs(self._blocks.seen(here.view_projection), by_group=True)
+        runs = self._blocks.runs(self._blocks.seen(here.view_projection, poses), by_group=True)
         for kind, parts in groupby(runs, key=lambda run: run[0]):
             program, array = self._draws[kind]
             set_uniforms(program, **uniforms)
             bind(program, materials=self._materials)
-            for _, first, count, moving in parts:
-                set_uniforms(program, moving=int(moving))
-                array.render(vertices=count, first=first)
+            _draw_runs(program, array, parts)
         self._draw_layers()
         self._resolve(here, earlier)
         return here
@@ -198,6 +201,16 @@ class SurfacePass:
         """The frame last drawn, as resolve.frag says: (H, W, 4) colour, shape, finish, (H, W, 2) motion."""
         shape = (self.height, self.width, -1)
         return tuple(np.frombuffer(t.read(), np.float32).reshape(shape) for t in self._means)
+
+
+def _draw_runs(program: Any, array: Any, runs: Iterable[tuple[int, int, int, bool]]) -> None:
+    """Draw runs of vertices, as Blocks.runs gives them, and tell the shader which of them move."""
+    told = None
+    for _, first, count, moving in runs:
+        if moving != told:
+            set_uniforms(program, moving=int(moving))
+            told = moving
+        array.render(vertices=count, first=first)
 
 
 def _paired(layout: str, names: tuple[str, ...]) -> list[tuple[str, str]]:

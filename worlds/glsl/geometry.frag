@@ -1,6 +1,6 @@
 #version 330
 // What a surface *is* at one sample: colour, normal with bumps, depth, roughness, metal, motion. No light here.
-uniform sampler2D materials;  // 5 texels a row: the 20 numbers of worlds/materials.py
+uniform sampler2D materials;  // 5 texels a row: the 20 numbers of worlds/materials.py, as materials.frag leaves them
 uniform vec3 eye, forward, right, up;
 uniform vec2 tangent;  // half picture size at distance 1
 uniform vec2 size;     // samples
@@ -19,8 +19,6 @@ layout(location = 3) out vec2 out_motion;   // samples to the previous place, y 
 
 #include "noise.glsl"
 #include "patterns.glsl"
-
-vec3 to_linear(vec3 c) { return mix(c / 12.92, pow((c + .055) / 1.055, vec3(2.4)), step(.04045, c)); }
 
 // World directions in which u and v grow by one metre; exact over a triangle because position is affine in uv.
 void frame_of_uv(vec3 position, vec3 n, out vec3 along_u, out vec3 along_v) {
@@ -45,7 +43,7 @@ void main() {
     vec3 position = eye + ray * z, view = -normalize(ray), n = normalize(normal);
     n = dot(n, view) < 0. && dot(cross(dFdx(position), dFdy(position)), n) < 0. ? -n : n;  // the back of a sheet
 
-    Surface s = Surface(to_linear(r1.rgb), to_linear(r2.rgb), r0.z, r0.w, r1.a, r2.a, r3.x, hash12(r4.xx + 1.7));
+    Surface s = Surface(r1.rgb, r2.rgb, r0.z, r0.w, r1.a, r2.a, r3.x, r4.z);
     vec2 cell = vec2(1., r4.y > 0. ? r4.y : 1.) * r0.y;
     vec2 u = uv * cell + r4.x * vec2(17.3, 9.1);
     float px = max(length(dFdx(uv) * cell), length(dFdy(uv) * cell));

@@ -28,12 +28,12 @@ void main() {
     for (int i = 0; i < SAMPLES * SAMPLES; i++) {
         ivec2 at = corner + ivec2(i % SAMPLES, i / SAMPLES);
         vec4 s = texelFetch(shapes, at, 0);
-        float on = s.w > 0. ? 1. : 0.;
-        count += on;
-        colour += on * texelFetch(colours, at, 0);
-        finish += on * texelFetch(finishes, at, 0);
-        motion += on * texelFetch(motions, at, 0).xy;
-        shape += on * vec4(s.xyz, 1. / max(s.w, 1e-6));
+        bool on = s.w > 0.;  // else the other textures hold what an earlier frame left there
+        count += on ? 1. : 0.;
+        colour += on ? texelFetch(colours, at, 0) : vec4(0);
+        finish += on ? texelFetch(finishes, at, 0) : vec4(0);
+        motion += on ? texelFetch(motions, at, 0).xy : vec2(0);
+        shape += on ? vec4(s.xyz, 1. / max(s.w, 1e-6)) : vec4(0);
     }
     float covered = count / float(SAMPLES * SAMPLES);
     float keep = covered < .5 ? 0. : 1. / count;

@@ -34,23 +34,27 @@ vec4 bounce_at(vec3 n, float z) {
 vec4 mirror(vec3 p, vec3 n, vec3 r, float rough, float z) {
     float stride = .06 * z + .04;
     vec3 q = p + n * .03 * z;
-    vec3 met = vec3(0);  // where, and how far away; sampled after the loop, as llvmpipe pays for an untaken branch
+    vec4 found = vec4(0);
+    vec2 place = vec2(0);
     ivec2 last = textureSize(mirrored, 0) - 1;
-    int steps = rough < .62 ? 12 : 0;
+    int steps = rough < .62 ? 12 : 0, hits = 0;
     for (int i = 0; i < steps; i++) {
         q += r * stride;
         vec3 t = project(q);
         if (t.z < .05 || t.x < 0. || t.y < 0. || t.x > 1. || t.y > 1.) break;
         float depth = texelFetch(mirrored, clamp(ivec2(t.xy * vec2(last + 1)), ivec2(0), last), 0).w;
         if (depth > 0. && t.z > depth && t.z < depth + stride * 1.6 + .3) {
-            met = t;
+            vec2 rim = min(t.xy, 1. - t.xy);
+            found.a = smoothstep(0., .08, min(rim.x, rim.y));
+            place = t.xy;
+            hits = 1;
             break;
         }
         stride *= 1.33;
     }
-    vec2 rim = min(met.xy, 1. - met.xy);
-    vec4 found = vec4(textureLod(mirrored, met.xy, rough * 4.).rgb, smoothstep(0., .08, min(rim.x, rim.y)));
-    return (met.z > 0. ? found : vec4(0)) * vec4(1, 1, 1, smoothstep(.62, .4, rough));
+    // once and not at every step: llvmpipe pays for an untaken branch, not for a loop without turns
+    for (int i = 0; i < hits; i++) found.rgb = textureLod(mirrored, place, rough * 4.).rgb;
+    return found * vec4(1, 1, 1, smoothstep(.62, .4, rough));
 }
 
 // Surroundings that the picture does not show, so that metal has something to reflect.
