@@ -2,11 +2,14 @@
 
 import os
 import re
+import sys
+from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from alaya.channel_names import channel_of
 from alaya.errors import ClipError
+from alaya.frame_files import FrameFiles
 from alaya.gbuffer import CHANNELS
 from alaya.layouts import ExrLayout, Layout, PictureLayout, VideoLayout
 
@@ -36,33 +39,40 @@ def find_layout(folder: Path, prefer: str | None = None) -> Layout:
 
 def _find_pictures(folder: Path) -> PictureLayout | None:
     """Folders called after channels, else flat files such as `0001.basecolor.jpg` or `albedo_0001.png`."""
-    groups: dict[str, list[Path]] = {}
-    by_name = {path.name: _pictures(path) for path in sorted(folder.iterdir()) if path.is_dir()}
-    for name, paths in by_name.items():
+    groups: dict[str, tuple[Path, list[str]]] = {}
+    by_name = {
+        path.name: _files(path, PICTURE_SUFFIXES) for path in sorted(folder.iterdir()) if path.is_dir()
+    }
+    for name, files in by_name.items():
         channel = channel_of(name)
-        if channel is None or not paths or (channel in by_name and name != channel and by_name[channel]):
+        if channel is None or not files or (channel in by_name and name != channel and by_name[channel]):
             continue  # a folder with our own name outranks one with a synonym
         if channel in groups:
-            raise ClipError(
-                f"{folder}: both {groups[channel][0].parent.name} and {name} are {channel}; remove one"
-            )
-        groups[channel] = paths
+            raise ClipError(f"{folder}: both {groups[channel][0].name} and {name} are {channel}; remove one")
+        groups[channel] = folder / name, files
     if not groups:
-        for path in _pictures(folder):
-            channel = _channel_in_stem(path.stem)
+        for file in _files(folder, PICTURE_SUFFIXES):
+            channel = _channel_in_stem(PurePath(file).stem)
             if channel is not None:
-                groups.setdefault(channel, []).append(path)
+                groups.setdefault(channel, (folder, []))[1].append(file)
     if not groups:
         return None
-    return PictureLayout(folder, {name: in_order(groups[name]) for name in CHANNELS if name in groups})
+    return PictureLayout(folder, {name: in_order(*groups[name]) for name in CHANNELS if name in groups})
 
 
-def _pictures(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if _is_file(path, PICTURE_SUFFIXES)]
+def _files(folder: Path, suffixes: tuple[str, ...]) -> list[str]:
+    """The names of the visible files in `folder` that end so, sorted; channels that name theirs alike share them."""
+    with os.scandir(folder) as entries:
+        found = (entry.name for entry in entries if _is_file(entry, suffixes))
+        return sorted(sys.intern(name) for name in found)
 
 
-def _is_file(path: Path, suffixes: tuple[str, ...]) -> bool:
-    return path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+def _is_file(entry: os.DirEntry[str], suffixes: tuple[str, ...]) -> bool:
+    if entry.name.startswith(".") or os.path.splitext(entry.name)[1].lower() not in suffixes:
+        return False
+    return entry.is_file(follow_symlinks=False) or os.path.isfile(
+        entry.path
+    )  # which takes no link for an error
 
 
 def _channel_in_stem(stem: str) -> str | None:
@@ -73,14 +83,14 @@ def _channel_in_stem(stem: str) -> str | None:
 
 
 def _find_exr(folder: Path) -> ExrLayout | None:
-    paths = [path for path in folder.iterdir() if _is_file(path, (".exr",))]
-    return ExrLayout(folder, in_order(paths)) if paths else None
+    files = _files(folder, (".exr",))
+    return ExrLayout(folder, in_order(folder, files)) if files else None
 
 
 def _find_videos(folder: Path) -> VideoLayout | None:
     """`{channel}.mp4`, then `{folder}_{channel}.mp4` (as AlayaRenderer looks), then one other prefix."""
     prefixes: dict[str, dict[str, Path]] = {}
-    for path in sorted(path for path in folder.iterdir() if _is_file(path, VIDEO_SUFFIXES)):
+    for path in (folder / name for name in _files(folder, VIDEO_SUFFIXES)):
         for cut in [0, *(match.end() for match in re.finditer("_", path.stem))]:
             channel = channel_of(path.stem[cut:])
             if channel is not None:
@@ -107,26 +117,24 @@ def _find_videos(folder: Path) -> VideoLayout | None:
     )
 
 
-def in_order(paths: list[Path]) -> tuple[Path, ...]:
-    """Sort frame files by their number; ClipError if one is missing, doubled or has none.
+def in_order(folder: Path, files: Sequence[str]) -> FrameFiles:
+    """Sort frame files of a folder by their number; ClipError if one is missing, doubled or has none.
 
     The number is the last run of digits in the name, any number of digits, starting anywhere.
     """
-    numbered: dict[int, Path] = {}
-    for path in sorted(paths):
-        digits = re.findall(r"\d+", path.stem)
+    numbered: dict[int, str] = {}
+    for file in sorted(files):
+        digits = re.findall(r"\d+", PurePath(file).stem)
         if not digits:
-            if len(paths) == 1:
-                return (path,)
-            raise ClipError(f"{path}: no frame number in the name")
+            if len(files) == 1:
+                return FrameFiles(folder, (file,))
+            raise ClipError(f"{folder / file}: no frame number in the name")
         number = int(digits[-1][-18:])
         if number in numbered:
-            raise ClipError(f"{path}: frame {number} is there twice (also {numbered[number].name})")
-        numbered[number] = path
+            raise ClipError(f"{folder / file}: frame {number} is there twice (also {numbered[number]})")
+        numbered[number] = file
     order = sorted(numbered)
     for sooner, later in pairwise(order):
         if later != sooner + 1:
-            raise ClipError(
-                f"{numbered[order[0]].parent}: frame {sooner + 1} is missing, after {numbered[sooner].name}"
-            )
-    return tuple(numbered[number] for number in order)
+            raise ClipError(f"{folder}: frame {sooner + 1} is missing, after {numbered[sooner]}")
+    return FrameFiles(folder, tuple(numbered[number] for number in order))

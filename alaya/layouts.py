@@ -14,6 +14,7 @@ from alaya.channel_names import choose_exr_channels
 from alaya.clip_info import DEPTH_KINDS, NORMAL_SPACES
 from alaya.errors import ClipError
 from alaya.exr import ExrHead, read_exr_head
+from alaya.frame_files import FrameFiles
 from alaya.gbuffer import CHANNELS
 from alaya.png16 import read_image
 from alaya.video import check_frames, probe, read_frames
@@ -27,7 +28,7 @@ class PictureLayout:
     """Numbered pictures of each channel, 8 or 16 bits."""
 
     folder: Path
-    files: dict[str, tuple[Path, ...]]
+    files: dict[str, FrameFiles]
     format = "png"
     fps = DEFAULT_FPS
     timestamps = None
@@ -116,7 +117,7 @@ class ExrLayout:
     """One multi-channel EXR a frame."""
 
     folder: Path
-    files: tuple[Path, ...]
+    files: FrameFiles
     format = "exr"
     fps = DEFAULT_FPS
     timestamps = None

@@ -284,7 +284,10 @@ class UNet(nn.Module):
             return self._leave(up, fine, code, num_frames)
         ups, fines, codes = (each.split(HEAD_FRAMES) for each in (up, fine, code))
         parts = zip(ups, fines, codes, strict=True)
-        return torch.cat([self._leave(*part, num_frames) for part in parts])
+        left = up.new_empty(len(up), self.config.out_channels, *frames.shape[2:])
+        for part, place in zip(parts, left.split(HEAD_FRAMES), strict=True):
+            place.copy_(self._leave(*part, num_frames))  # in one piece of memory, as in `_sharpen`
+        return left
 
     def _leave(self, up: Tensor, fine: Tensor, code: Tensor, num_frames: int) -> Tensor:
         """The finest level on the way up, where no frame sees another, and the exit."""

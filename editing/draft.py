@@ -31,7 +31,10 @@ def draft(planes: Tensor, rows: Tensor) -> Tensor:
         (B, T, 3, H, W) sRGB in [-1, 1].
     """
     light = Light.of(rows.float())
-    return torch.cat([_draw(part.float(), light) for part in planes.split(TOGETHER, 1)], 1)
+    drawn = planes.new_empty((*planes.shape[:2], 3, *planes.shape[3:]), dtype=torch.float32)
+    for part, place in zip(planes.split(TOGETHER, 1), drawn.split(TOGETHER, 1), strict=True):
+        place.copy_(_draw(part.float(), light))  # what is drawn waits in one piece of memory, not in many
+    return drawn
 
 
 def _draw(planes: Tensor, light: Light) -> Tensor:

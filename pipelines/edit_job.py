@@ -26,7 +26,7 @@ from pipelines.folder import AUDIO, EDITS, is_done
 from pipelines.inverse_job import RESULT_VERSION
 from pipelines.journal import HIDDEN, Journal, newest_clip
 from pipelines.loading import Loader
-from pipelines.malloc import large_bytes, return_large_blocks
+from pipelines.malloc import large_bytes, return_large_blocks, share_one_heap
 from pipelines.memory_plan import informed
 from pipelines.plan import Plan, chunk_frames, make_plan
 from pipelines.progress import Progress, Stage
@@ -61,6 +61,7 @@ def run_edits(
     edits: tuple[EditSettings, ...], *, load: Loader | None = None, progress: Progress | None = None
 ) -> list[Path]:
     """Make the videos that `edits` ask for, loading the model once; finished ones are left as they are."""
+    share_one_heap()
     progress = progress or Progress()
     if any(settings.gbuffers is None for settings in edits):
         newest = newest_clip(OUTPUTS)
@@ -155,7 +156,8 @@ def prepare(settings: EditSettings, target: Target, load: Loader, progress: Prog
     plan = informed(plan, model)
     progress.plan(plan)
     ledger = Ledger(target.journal, target.job, _identity(settings, load), windows, settings.overlap)
-    return _Edit(settings, reader, open_clip(reader.folder), model, words, plan, ledger, start)
+    full_reader = open_clip(reader.folder) if reader.info.format == "mp4" else reader
+    return _Edit(settings, reader, full_reader, model, words, plan, ledger, start)
 
 
 def _probable(words: Any) -> dict[str, float]:
@@ -181,7 +183,7 @@ class _Edit:
 
     settings: EditSettings
     reader: ClipReader
-    full_reader: ClipReader  # another one: videos are read at one place at a time
+    full_reader: ClipReader  # another one for videos, which are read at one place at a time
     model: Any
     words: Any
     plan: Plan

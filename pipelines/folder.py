@@ -7,7 +7,6 @@ from typing import Any
 from alaya.clip_writer import INFO_NAME as CLIP_JSON
 from alaya.clip_writer import remove_frames
 from alaya.errors import RequestError
-from alaya.extra_channels import EXTRA_CHANNELS
 from alaya.gbuffer import CHANNELS
 from pipelines.journal import HIDDEN, Journal, first_difference
 
@@ -34,7 +33,7 @@ def is_done(journal: Journal, job: str, settings: dict[str, Any], overwrite: boo
 
 def check_free(folder: Path, journal: Journal, overwrite: bool) -> None:
     """Refuse a folder with content that no run of ours put there, unless `overwrite`."""
-    if overwrite or journal.read() or not folder.is_dir():
+    if overwrite or next(journal.entries(), None) or not folder.is_dir():
         return
     others = sorted(path.name for path in folder.iterdir() if path.name != HIDDEN)
     if others:
@@ -53,9 +52,7 @@ def clear_clip(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def clip_files(folder: Path) -> list[Path]:
-    """The files of the G-buffer clip in `folder`: frames or channel videos, pictures beside them, clip.json, audio."""
-    names = (*CHANNELS, *EXTRA_CHANNELS)
-    files = [path for name in names for path in (folder / name).glob("frame_*.png")]
-    files += [folder / name for name in (CLIP_JSON, AUDIO, *(f"{channel}.mp4" for channel in CHANNELS))]
-    return [path for path in files if path.is_file()] + list(folder.glob("frame.*.exr"))
+def whole_files(folder: Path) -> list[Path]:
+    """The files of the G-buffer clip in `folder` that belong to no window of it: channel videos, clip.json, audio."""
+    names = (CLIP_JSON, AUDIO, *(f"{channel}.mp4" for channel in CHANNELS))
+    return [folder / name for name in names if (folder / name).is_file()]

@@ -21,10 +21,10 @@ from alaya.video import VideoInfo, check_frames, copy_audio, probe, read_frames,
 from pipelines import loading
 from pipelines.align import Scale, apply_scale, fit_scale
 from pipelines.background import read_ahead, run_behind, settle, side_by_side
-from pipelines.folder import AUDIO, check_free, clear_clip, clip_files, is_done
+from pipelines.folder import AUDIO, check_free, clear_clip, is_done, whole_files
 from pipelines.journal import INVERSE_JOB, Journal
 from pipelines.loading import Loader
-from pipelines.malloc import large_bytes, return_large_blocks
+from pipelines.malloc import large_bytes, return_large_blocks, share_one_heap
 from pipelines.memory_plan import informed
 from pipelines.plan import Plan, chunk_frames, make_plan
 from pipelines.progress import Progress, Stage
@@ -43,6 +43,7 @@ def run_inverse(
     settings: InverseSettings, *, load: Loader | None = None, progress: Progress | None = None
 ) -> Path:
     """Make the G-buffer clip that `settings` asks for and return its folder; a finished one is left alone."""
+    share_one_heap()
     folder = settings.folder
     with lock_folder(folder):
         check_free(folder, Journal(folder), settings.overwrite)
@@ -77,7 +78,7 @@ def make_clip(settings: InverseSettings, video: VideoInfo, load: Loader, progres
                 f"{count} depths lay beyond {limit} ({getattr(info.depth, limit):g}) and were clamped to it"
             )
     seconds = round(time.monotonic() - began, 2)
-    journal.finish(INVERSE_JOB, ledger.identity, clip_files(folder), seconds=seconds)
+    journal.finish(INVERSE_JOB, ledger.identity, whole_files(folder), seconds=seconds)
     ledger.end()
     return folder
 

@@ -11,7 +11,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from alaya.files import file_sha256, write_trouble
 
 HIDDEN = ".alaya"
 INVERSE_JOB = "inverse"
+FILES = ("output", "part")  # events that tell of a file
 Entry = dict[str, Any]
 
 
@@ -49,7 +50,7 @@ class Run:
             self.shrunk.append(entry)
         elif event == "tiled":
             self.tiled = int(entry["window"])
-        elif event in ("output", "part"):
+        elif event in FILES:
             self.files[str(entry.get("path"))] = entry
         elif event == "window" and entry.get("index") == len(self.windows):
             self.windows.append(entry)
@@ -90,15 +91,13 @@ class Journal:
         except (FileNotFoundError, NotADirectoryError):
             return
 
-    def read(self) -> list[Entry]:
-        """The entries as a list."""
-        return list(self.entries())
-
-    def run(self, job: str) -> Run:
-        """The newest run of `job`."""
+    def run(self, job: str, files: Container[str] | None = None) -> Run:
+        """The newest run of `job`; of its files only those, if names are given: a long clip has very many."""
         run = Run()
         for entry in self.entries():
-            if entry.get("job") == job:
+            if entry.get("job") != job:
+                continue
+            if files is None or entry.get("event") not in FILES or str(entry.get("path")) in files:
                 run.add(entry)
         return run
 
@@ -120,8 +119,9 @@ class Journal:
 
     def finish(self, job: str, settings: dict[str, Any], outputs: Iterable[Path], **facts: Any) -> None:
         """Hash the outputs that no window noted, and note that `job` is complete, in one write."""
-        noted = {entry["path"] for entry in self.run(job).outputs}
-        lines = [self._file("output", path, job) for path in sorted(outputs) if self._name(path) not in noted]
+        paths = {self._name(path): path for path in sorted(outputs)}
+        noted = {entry["path"] for entry in self.run(job, files=paths).outputs}
+        lines = [self._file("output", path, job) for name, path in paths.items() if name not in noted]
         self._append([*lines, {"job": job, "event": "finished", "settings": settings, **facts}])
 
     def settings(self, job: str) -> dict[str, Any] | None:
@@ -130,7 +130,7 @@ class Journal:
 
     def started(self, job: str) -> Entry:
         """The newest opening entry of `job`, or an empty one."""
-        return self.run(job).started
+        return self.run(job, files=()).started
 
     def finished(self, job: str) -> Entry | None:
         """The closing entry of `job`, if its newest run was finished and its outputs have their sizes."""

@@ -12,6 +12,7 @@ from pipelines.environments import find_environment
 from pipelines.folder import check_free
 from pipelines.journal import Journal
 from pipelines.loading import Loader
+from pipelines.malloc import share_one_heap
 from pipelines.progress import Progress
 from pipelines.report import write_report
 from pipelines.settings import EditSettings, InverseSettings, RenderSettings, without_others
@@ -68,6 +69,7 @@ def run_render(
 
     The folder's lock is held throughout; where a stage runs in another environment, each stage holds it.
     """
+    share_one_heap()
     progress = progress or Progress()
     first, once = load_inverse or loading.INVERSE, (load_editor or loading.EDITING).once()
     inverse, edits = divide(settings, first, once)

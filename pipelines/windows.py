@@ -92,10 +92,12 @@ def run_windows(
     recent = Lookback(task.stream(ledger.windows[index].start), ledger.windows[index].start)
     while index < len(ledger.windows):
         window = ledger.windows[index]
-        clip = task.join(recent.take(window, next_start(ledger.windows, window)))
+        after = next_start(ledger.windows, window)
+        clip = task.join(recent.take(window, window.stop))  # nothing beside it waits for the next window
         key = ledger.key(task.digest(clip))
         if index == ledger.to_compare and index < ledger.first:
             ledger.compare(key)
+            recent.give_back(after, shared(task, clip, window, after))
             index += 1
             continue
         if ledger.bring_tiles(index, task.model):
@@ -112,6 +114,7 @@ def run_windows(
             )
             recent.give_back(window.start, task.split(clip, window.num_real))
             continue
+        recent.give_back(after, shared(task, clip, window, after))
         del clip
         stage.advance(plan.predict_work(window, ledger.windows))
         scale = task.align(values, carry, ledger.scale(index))
@@ -123,6 +126,12 @@ def run_windows(
             yield Sealed(window, key, carry, scale)
         del finished
         index += 1
+
+
+def shared(task: Task[Item, Clip], clip: Clip, window: Window, after: int) -> list[Item]:
+    """Copies of a window's frames from `after` on, where the next one starts: `clip` can go."""
+    frames = task.split(clip, window.num_real)[after - window.start :]
+    return task.split(task.join(frames), len(frames)) if frames else []
 
 
 def _predict(

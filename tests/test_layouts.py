@@ -192,12 +192,14 @@ def test_an_empty_or_wrong_folder_is_one_clear_line(tmp_path):
 )
 def test_frame_numbers(tmp_path, names, words):
     with pytest.raises(ClipError, match=words):
-        in_order([tmp_path / name for name in names])
+        in_order(tmp_path, names)
 
 
 def test_frames_are_in_order_of_their_numbers_not_their_names(tmp_path):
-    paths = [tmp_path / f"f{i}.png" for i in range(12)]
-    assert in_order(sorted(paths)) == tuple(paths)
+    names = [f"f{i}.png" for i in range(12)]
+    files = in_order(tmp_path, sorted(names))
+    assert list(files) == [tmp_path / name for name in names]
+    assert (len(files), files[10]) == (12, tmp_path / "f10.png")
 
 
 def test_directx_normals_of_a_foreign_clip(tmp_path):

@@ -11,7 +11,7 @@ from pipelines.malloc import LARGE_BYTES, large_bytes
 PROGRAM = """
 import json, sys
 import numpy as np
-from pipelines.malloc import large_bytes, mapped_one_by_one, return_large_blocks
+from pipelines.malloc import give_back, large_bytes, mapped_one_by_one, return_large_blocks
 
 def resident():
     line = next(line for line in open("/proc/self/status") if line.startswith("VmRSS"))
@@ -25,9 +25,14 @@ def growth():
     del windows
     return held - before, resident() - before
 
-height, width, working = map(int, sys.argv[1:])
+height, width, working, gap = map(int, sys.argv[1:])
 large = large_bytes(height, width)
 return_large_blocks(large)
+if gap:
+    pictures = [np.ones(1 << 20, np.uint8) for _ in range(gap)]
+    above = np.ones(100 << 10, np.uint8)
+    del pictures
+    give_back()
 if working:
     with mapped_one_by_one(working, large):
         meanwhile = growth()
@@ -37,8 +42,8 @@ else:
 """
 
 
-def growth(height, width, working=0):
-    command = [sys.executable, "-c", PROGRAM, str(height), str(width), str(working)]
+def growth(height, width, working=0, gap=0):
+    command = [sys.executable, "-c", PROGRAM, str(height), str(width), str(working), str(gap)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     return json.loads(done.stdout)
 
@@ -64,6 +69,17 @@ def test_what_a_window_is_predicted_with_is_not_kept_where_pictures_are():
     assert left < 5
     assert held_later > 35
     assert left_later > 35  # pictures again
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="sets the C library's memory and reads the kernel's account"
+)
+def test_what_a_window_is_predicted_with_does_not_stay_in_gaps_that_pictures_left():
+    held, left, held_later, left_later = growth(480, 832, working=1 << 20, gap=32)
+    assert held > 35  # MiB
+    assert left < 5  # 32, were the gap not closed
+    assert held_later > 35
+    assert left_later > 35  # for pictures it is open again
 
 
 def test_a_block_is_large_by_the_frame_and_never_above_what_the_library_takes():

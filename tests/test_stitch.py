@@ -1,6 +1,7 @@
 """Windows blended into a clip, and the threads that read ahead and write behind."""
 
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from alaya.frames import plan_windows
 from alaya.gbuffer import GBuffer
 from pipelines.background import map_ahead, read_ahead, write_behind
 from pipelines.stitch import Lookback, blend, first_sharing, next_start, pack, recut, smaller, unpack
+from pipelines.windows import shared
 
 
 def blend_all(windows, predict, first=0, carry=None):
@@ -142,6 +144,26 @@ def test_lookback_keeps_only_what_comes_again():
         after = windows[window.index + 1].start if window.index + 1 < len(windows) else window.stop
         assert recent.take(window, after) == list(window.sources)
         assert sorted(recent._kept) == list(range(after, window.stop))
+
+
+class Frames:
+    """The part of a task that joins frames to clips."""
+
+    join = staticmethod(np.stack)
+
+    @staticmethod
+    def split(clip, count):
+        return list(clip[:count])
+
+
+def test_what_two_windows_share_is_taken_from_the_first_and_does_not_hold_it():
+    window = plan_windows(40, 17)[1]
+    clip = np.random.default_rng(0).random((17, 2, 3))
+    task: Any = Frames()
+    kept = shared(task, clip, window, window.start + 16)
+    assert np.array_equal(kept, clip[16:])
+    assert not any(np.shares_memory(frame, clip) for frame in kept)
+    assert shared(task, clip, window, window.stop) == []
 
 
 def test_reading_ahead_keeps_order_and_hands_on_errors():
