@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from worlds.blocks import BLOCK, Blocks
+from worlds.blocks import BLOCK, Blocks, shared_corners
 from worlds.scene import Scene, build_scene
 from worlds.viewpoint import Viewpoint, pose_matrices, shadow_projection
 
@@ -61,3 +61,11 @@ def test_what_a_view_may_show_is_kept_and_most_of_the_rest_is_not() -> None:
         still = drawn(blocks, blocks.seen(view, None), by_group=False)
         assert not np.repeat(objects, 3)[still].any()
         assert len(still) > 0
+
+
+def test_shared_corners_are_the_same_triangles_from_fewer_rows() -> None:
+    vertices = build_scene(4, "street", 3).vertices
+    rows = shared_corners(vertices)
+    np.testing.assert_array_equal(vertices[rows], vertices)
+    assert len(np.unique(rows)) < 0.75 * len(vertices)
+    assert (np.diff(rows[::3].astype(int)) >= 0).all()  # the order of the triangles stays

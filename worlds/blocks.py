@@ -88,3 +88,31 @@ def _reach(
     normals = planes[..., :3]
     nearest = np.einsum("kpc,kc->kp", normals, middle) + np.einsum("kpc,kc->kp", np.abs(normals), half)
     return (nearest + planes[..., 3] > -MARGIN).all(axis=1)
+
+
+def shared_corners(vertices: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """(N,) the row to take for each row (N, 10) of a triangle list: corners that the halves of a quad share, once."""
+    halves = vertices.view(np.uint64).reshape(-1, 3, 5)  # equal bits are asked for, nothing less
+    before, after = halves[:-1], halves[1:]
+    first = _equal(before[:, 0], after[:, 0])
+    onward = first & _equal(before[:, 2], after[:, 1])  # corners 0 1 2 and 0 2 3
+    backward = first & _equal(before[:, 1], after[:, 2])  # corners 0 2 1 and 0 3 2
+    joined = np.flatnonzero(onward | backward)
+    place = np.arange(len(joined))
+    fresh = np.diff(joined, prepend=-2) > 1
+    joined = joined[
+        (place - np.maximum.accumulate(np.where(fresh, place, 0))) % 2 == 0
+    ]  # in a fan every other
+    on, back = joined[onward[joined]], joined[~onward[joined]]
+    rows = np.arange(len(vertices), dtype=np.uint32)
+    rows[3 * joined + 3] = 3 * joined
+    rows[3 * on + 4], rows[3 * back + 5] = 3 * on + 2, 3 * back + 1
+    return rows
+
+
+def _equal(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """(K,) whether rows agree; column by column, as numpy is slow along short rows."""
+    same = a[:, 0] == b[:, 0]
+    for column in range(1, a.shape[1]):
+        same &= a[:, column] == b[:, column]
+    return same

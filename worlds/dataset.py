@@ -181,11 +181,16 @@ class DatasetWriter:
     def seal(self, index: int) -> None:
         """Wait until a clip that this or another process has put is on disk, then mark it done."""
         shard, slot = divmod(index, self.info.shard_clips)
-        for name in FIELDS:
-            self.shards.array(shard, name).flush()  # pyright: ignore[reportAttributeAccessIssue]
-        done = self.shards.array(shard, DONE)
-        done[slot] = 1
-        done.flush()  # pyright: ignore[reportAttributeAccessIssue]
+        try:
+            for name in FIELDS:
+                self.shards.array(shard, name).flush()  # pyright: ignore[reportAttributeAccessIssue]
+            done = self.shards.array(shard, DONE)
+            done[slot] = 1
+            done.flush()  # pyright: ignore[reportAttributeAccessIssue]
+        except OSError as error:
+            raise ClipError(
+                f"{self.folder}: clip {index} did not reach the disk ({error}); make room and run again"
+            ) from error
 
     def missing(self) -> list[int]:
         """Clips that are not written yet."""

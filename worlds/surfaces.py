@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from worlds.blocks import Blocks
+from worlds.blocks import Blocks, shared_corners
 from worlds.gpu import Programs, bind, packed, set_uniforms
 from worlds.materials import MAX_MATERIALS, ROW
 from worlds.scene import Scene
@@ -80,10 +80,11 @@ class SurfacePass:
         vertices = np.take(triangles, order, axis=0).reshape(-1, 10)
         self._blocks = Blocks(vertices[:, :3], kinds[order], np.rint(vertices[::3, 9]).astype(int))
         self._buffer = self._context.buffer(vertices)
+        self._indices = self._context.buffer(shared_corners(vertices))
         for kind in np.unique(self._blocks.groups).tolist():
             program = self._programs.get("geometry.vert", "geometry.frag", KIND=kind)
             array = self._vertex_array(
-                program, "3f 3f 2f 2f", "in_position", "in_normal", "in_uv", "in_indices"
+                program, "3f 3f 2f 2f", "in_position", "in_normal", "in_uv", "in_indices", shared=True
             )
             self._draws[kind] = (program, array)
         depth_program = self._programs.get("depth.vert", "depth.frag")
@@ -101,18 +102,20 @@ class SurfacePass:
         bind(program, rows=self._rows)
         self.full_screen(program).render()
 
-    def _vertex_array(self, program: Any, layout: str, *names: str) -> Any:
+    def _vertex_array(self, program: Any, layout: str, *names: str, shared: bool = False) -> Any:
         # names that the compiler dropped become padding
         kept = [
             n for n in names if program.get(n, None) is not None
         ]  # `in` would walk over all of its members
         parts = [p if not n or n in kept else f"{4 * int(p[0])}x" for p, n in _paired(layout, names)]
-        return self._context.vertex_array(program, [(self._buffer, " ".join(parts), *kept)])
+        # positions alone are worked out faster than they are looked up
+        indices = self._indices if shared else None
+        return self._context.vertex_array(program, [(self._buffer, " ".join(parts), *kept)], indices)
 
     def _release(self) -> None:
         arrays = [array for _, array in self._draws.values()]
         if self._buffer is not None:
-            arrays += [self._depth_draw[1], self._buffer]
+            arrays += [self._depth_draw[1], self._buffer, self._indices]
         for thing in arrays:
             thing.release()
         self._draws, self._buffer, self._depth_frame = {}, None, None
