@@ -11,6 +11,7 @@ from typing import Any
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # parameters of mallopt, <malloc.h>
 LARGE_BYTES = 32 << 20  # the most that glibc takes
 PIXEL_BYTES = 85  # a pixel of one frame: 832x480 comes to all of it
+WINDOW_PIXEL_BYTES = 32  # of the working size
 KEPT_BYTES = 256 << 20
 WINDOW_BYTES = (
     1 << 20
@@ -21,6 +22,14 @@ HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # torch looks at it when it first takes mem
 def large_bytes(height: int, width: int) -> int:
     """From how many bytes on a block is larger than what one frame of that size needs: 85 a pixel, 32 MiB at most."""
     return min(LARGE_BYTES, PIXEL_BYTES * height * width)
+
+
+def window_bytes(height: int, width: int) -> int:
+    """From how many bytes on a block is mapped while a window of that working size is predicted: 32 a pixel.
+
+    Few are smaller that last; pictures that are drawn by rule, two at a time, take 24 a pixel and are many.
+    """
+    return min(WINDOW_BYTES, WINDOW_PIXEL_BYTES * height * width)
 
 
 def share_one_heap() -> None:
@@ -50,15 +59,14 @@ def return_large_blocks(large: int = LARGE_BYTES) -> None:
 
 @contextlib.contextmanager
 def mapped_one_by_one(small: int, large: int) -> Iterator[None]:
-    """Have every block of `small` bytes (1 MiB at most) mapped one by one meanwhile, then those of `large` bytes again.
+    """Have every block of `small` bytes mapped one by one meanwhile, then those of `large` bytes again.
 
     A window is predicted so. In the heap its blocks of many sizes find other gaps each time: of equal windows one took
     a tenth more than another, and of many windows the worst one counts. The gaps are closed meanwhile: the library
     looks into them before it maps anything, and what they held stays with the process when it is done with.
     """
-    size = min(small, large, WINDOW_BYTES)
-    _set(MMAP_THRESHOLD, size)
-    gaps = _close_gaps(size)
+    _set(MMAP_THRESHOLD, min(small, large))
+    gaps = _close_gaps(min(small, large))
     try:
         yield
     finally:
@@ -80,19 +88,21 @@ def give_back() -> None:
 def _close_gaps(size: int) -> list[int]:
     """Take blocks until the heap has no gap for one of `size` bytes, and return them.
 
-    Nothing is written to them, so they cost no memory: `give_back` has emptied the gaps. Blocks of the heap lie below
-    its end, mapped ones above. Large blocks are taken first, as each costs a page for what the library notes.
+    Nothing is written to them, so they cost no memory: `give_back` has emptied the gaps. Where no gap is left the
+    library maps the block, and mapped ones lie above the heap's end. Large blocks are taken first, as each costs a
+    page for what the library notes.
     """
     blocks: list[int] = []
-    library, left = _library(), KEPT_BYTES
+    library, left, wanted = _library(), KEPT_BYTES, 64 * size
     with contextlib.suppress(AttributeError):
-        for wanted in (64 * size, 8 * size, size):
-            while left >= wanted and (block := library.malloc(wanted)):
-                if block > library.sbrk(0):
-                    library.free(block)
-                    break
+        while wanted >= size:
+            block = library.malloc(wanted) if left >= wanted else 0
+            if library.sbrk(0) > block > 0:
                 blocks.append(block)
                 left -= wanted
+            else:
+                library.free(block)
+                wanted //= 2
     return blocks
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from alaya.frames import Window
 from pipelines.ahead import foreseen
 from pipelines.align import Scale
-from pipelines.malloc import give_back, large_bytes, mapped_one_by_one
+from pipelines.malloc import give_back, large_bytes, mapped_one_by_one, window_bytes
 from pipelines.plan import Plan
 from pipelines.progress import Progress, Stage
 from pipelines.resume import Ledger
@@ -139,7 +139,7 @@ def _predict(
 ) -> np.ndarray | Exception:
     """The window's values, or the error that says that there is too little memory for it."""
     give_back()
-    working = large_bytes(plan.working_height, plan.working_width)
+    working = window_bytes(plan.working_height, plan.working_width)
     try:
         with mapped_one_by_one(working, large_bytes(plan.height, plan.width)):
             return predict_soundly(

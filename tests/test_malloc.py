@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pipelines.malloc import LARGE_BYTES, large_bytes
+from pipelines.malloc import LARGE_BYTES, WINDOW_BYTES, large_bytes, window_bytes
 
 PROGRAM = """
 import json, sys
@@ -85,3 +85,8 @@ def test_what_a_window_is_predicted_with_does_not_stay_in_gaps_that_pictures_lef
 def test_a_block_is_large_by_the_frame_and_never_above_what_the_library_takes():
     assert large_bytes(72, 128) == 85 * 72 * 128
     assert large_bytes(480, 832) == large_bytes(2160, 3840) == LARGE_BYTES
+
+
+def test_what_a_window_has_mapped_grows_with_its_pictures_up_to_a_mebibyte():
+    assert window_bytes(32, 48) == 32 * 32 * 48
+    assert window_bytes(144, 256) == window_bytes(720, 1280) == WINDOW_BYTES == 1 << 20
