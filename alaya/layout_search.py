@@ -70,9 +70,8 @@ def _files(folder: Path, suffixes: tuple[str, ...]) -> list[str]:
 def _is_file(entry: os.DirEntry[str], suffixes: tuple[str, ...]) -> bool:
     if entry.name.startswith(".") or os.path.splitext(entry.name)[1].lower() not in suffixes:
         return False
-    return entry.is_file(follow_symlinks=False) or os.path.isfile(
-        entry.path
-    )  # which takes no link for an error
+    # of a link `isfile` asks what it leads to, and takes none for an error
+    return entry.is_file(follow_symlinks=False) or os.path.isfile(entry.path)
 
 
 def _channel_in_stem(stem: str) -> str | None:

@@ -13,9 +13,8 @@ LARGE_BYTES = 32 << 20  # the most that glibc takes
 PIXEL_BYTES = 85  # a pixel of one frame: 832x480 comes to all of it
 WINDOW_PIXEL_BYTES = 32  # of the working size
 KEPT_BYTES = 256 << 20
-WINDOW_BYTES = (
-    1 << 20
-)  # below the 2 MiB from which on torch wants blocks aligned to huge pages: gaps in a heap
+# below the 2 MiB from which on torch wants blocks aligned to huge pages: gaps in a heap
+WINDOW_BYTES = 1 << 20
 HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # torch looks at it when it first takes memory
 
 

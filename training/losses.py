@@ -71,9 +71,8 @@ def albedo_decibels(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """
     axes = (1, 2, 3, 4)
     coded, truth = (predicted + 1) / 2, (target + 1) / 2
-    light, true_light = (
-        values.clamp(1e-3, 1) ** 2.2 * mask for values in (coded, truth)
-    )  # near enough to sRGB's
+    # a power is near enough to sRGB's curve
+    light, true_light = (values.clamp(1e-3, 1) ** 2.2 * mask for values in (coded, truth))
     gain = (light * true_light).sum(axes, keepdim=True) / (light.square().sum(axes, keepdim=True) + 1)
     count = 3 * mask.sum(axes) + 1
     errors = [

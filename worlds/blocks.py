@@ -100,9 +100,8 @@ def shared_corners(vertices: NDArray[np.float32]) -> NDArray[np.uint32]:
     joined = np.flatnonzero(onward | backward)
     place = np.arange(len(joined))
     fresh = np.diff(joined, prepend=-2) > 1
-    joined = joined[
-        (place - np.maximum.accumulate(np.where(fresh, place, 0))) % 2 == 0
-    ]  # in a fan every other
+    in_fan = place - np.maximum.accumulate(np.where(fresh, place, 0))
+    joined = joined[in_fan % 2 == 0]  # in a fan every other
     on, back = joined[onward[joined]], joined[~onward[joined]]
     rows = np.arange(len(vertices), dtype=np.uint32)
     rows[3 * joined + 3] = 3 * joined

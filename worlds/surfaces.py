@@ -104,9 +104,8 @@ class SurfacePass:
 
     def _vertex_array(self, program: Any, layout: str, *names: str, shared: bool = False) -> Any:
         # names that the compiler dropped become padding
-        kept = [
-            n for n in names if program.get(n, None) is not None
-        ]  # `in` would walk over all of its members
+        # `in` would walk over all of the program's members
+        kept = [n for n in names if program.get(n, None) is not None]
         parts = [p if not n or n in kept else f"{4 * int(p[0])}x" for p, n in _paired(layout, names)]
         # positions alone are worked out faster than they are looked up
         indices = self._indices if shared else None
