@@ -53,7 +53,7 @@ def return_large_blocks(large: int = LARGE_BYTES) -> None:
     os.environ.setdefault(HUGE_PAGES, "1")
     _set(MMAP_THRESHOLD, large)
     _set(TRIM_THRESHOLD, KEPT_BYTES)
-    _set(ARENA_MAX, 1)
+    share_one_heap()
 
 
 @contextlib.contextmanager
