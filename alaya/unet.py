@@ -84,6 +84,18 @@ def picture_plane(height: int, width: int, like: Tensor) -> Tensor:
     return torch.stack(torch.meshgrid(y, x, indexing="ij"))
 
 
+def mix_channels(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """A linear layer at every place, or a 1x1 convolution: (N, C, ...) with (C', C, ...) and (C',) -> (N, C', ...).
+
+    The layers' own kernels add up in an order that depends on the number of threads; products of one weight with a
+    frame's places do not, and the same seed shall give the same bytes on one core and on eight.
+    """
+    table = weight.flatten(1)
+    mixed = table @ x.flatten(2) if x.ndim > 2 else (x[:, None] * table).sum(-1)
+    mixed = mixed.reshape(len(x), len(table), *x.shape[2:])
+    return mixed if bias is None else mixed + bias.view(-1, *[1] * (x.ndim - 2))
+
+
 class TemporalMix(nn.Module):
     """A convolution along time at every pixel; starts as the identity so that single frames train first."""
 
@@ -97,7 +109,7 @@ class TemporalMix(nn.Module):
         """``x``: (B*T, C, H, W) -> the same."""
         if num_frames == 1:
             # the middle tap alone: what zero padding on both sides leaves of the convolution
-            return x + F.conv2d(x, self.conv.weight[:, :, 1:2, None], self.conv.bias)
+            return x + mix_channels(x, self.conv.weight[:, :, 1], self.conv.bias)
         # as a convolution over a picture of time by pixels: half the time of one line of time a pixel
         pixels = rearrange(x, "(b t) c h w -> b c t (h w)", t=num_frames)
         mixed = F.conv2d(pixels, self.conv.weight[..., None], self.conv.bias, padding=(1, 0))
@@ -123,10 +135,13 @@ class Block(nn.Module):
     def forward(self, x: Tensor, embed: Tensor, num_frames: int) -> Tensor:
         """``x``: (B*T, C, H, W); ``embed``: (B*T, E) after its activation."""
         hidden = self.conv1(F.silu(self.norm1(x)))
-        scale, shift = self.film(embed)[:, :, None, None].chunk(2, 1)
+        scale, shift = mix_channels(embed, self.film.weight, self.film.bias)[:, :, None, None].chunk(2, 1)
         hidden = self.norm2(hidden) * (1 + scale) + shift
-        x = self.skip(x) + self.conv2(F.silu(hidden))
+        x = self._pass(x) + self.conv2(F.silu(hidden))
         return x if self.mix is None else self.mix(x, num_frames)
+
+    def _pass(self, x: Tensor) -> Tensor:
+        return mix_channels(x, self.skip.weight, self.skip.bias) if isinstance(self.skip, nn.Conv2d) else x
 
 
 class FrameAttention(nn.Module):
@@ -267,7 +282,7 @@ class UNet(nn.Module):
         plane = picture_plane(folded.shape[2], folded.shape[3], folded).expand(folded.shape[0], -1, -1, -1)
         x = self.stem(torch.cat([folded, plane], 1))
         if noisy is not None:
-            x = x + self.noisy(F.pixel_unshuffle(noisy, config.patch))
+            x = x + mix_channels(F.pixel_unshuffle(noisy, config.patch), self.noisy.weight)
         code = F.silu(embed)
         fine = self._run(self.down0, x, code, num_frames)
         half = self._run(self.down1, self.shrink0(fine), code, num_frames)

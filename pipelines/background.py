@@ -96,8 +96,8 @@ def side_by_side(workers: int = 2) -> Iterator[Callable[..., Future[Any]]]:
 def _compute_alone() -> None:
     """Have torch use this thread alone for what this thread asks of it.
 
-    Not by `torch.set_num_threads`: what it sets on one thread is what others begin with, and windows predicted with
-    another number of threads differ in their last bits. OpenMP's own number belongs to the thread that sets it.
+    Not by `torch.set_num_threads`: what it sets on one thread is what others begin with, and what predicts shall have
+    all cores. OpenMP's own number belongs to the thread that sets it.
     """
     torch: Any = sys.modules.get("torch")
     if not hasattr(torch, "get_num_threads"):  # not loaded, or just being loaded by another thread

@@ -27,7 +27,7 @@ TRIALS = {
     "flip": ("one bit of an output flipped", "`alaya verify` finds that file and no other"),
     "threads": (
         "the same seed again, with one thread and with two",
-        "the same bytes for the same threads",
+        "the same bytes",
     ),
 }
 CORPORA = {

@@ -42,7 +42,7 @@ class Wish:
         allocation: which call that takes memory fails, from 1; 0 for none, but they are counted.
         gate: a file that has to exist before the command begins.
         largest: bytes to which files may grow.
-        threads: of torch, whose number decides the last bits of what is predicted.
+        threads: of torch.
     """
 
     name: str

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from alaya.errors import AlayaError
-from alaya.unet import ClipContext, TemporalMix, UNet, UNetConfig, config_of
+from alaya.unet import ClipContext, TemporalMix, UNet, UNetConfig, config_of, mix_channels
 
 CONFIG = UNetConfig(
     in_channels=3, out_channels=5, words_dim=4, widths=(8, 16, 16), head_width=8, embed_dim=16, heads=2
@@ -87,6 +88,41 @@ def test_one_frame_sees_the_middle_tap_only():
         # and a repeated frame feels all three taps
         taps = torch.einsum("oik,nihw->nohw", mix.conv.weight, frame) + mix.conv.bias[:, None, None]
         assert torch.allclose(mix(frame.repeat(3, 1, 1, 1), 3)[1:2], frame + taps, atol=1e-5)
+
+
+@pytest.fixture
+def number_of_threads():
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("frames", "size"), [(9, (64, 96)), (1, (64, 96)), (4, (48, 64))])
+@pytest.mark.parametrize("begun", [False, True])
+def test_two_threads_give_the_bits_of_one(number_of_threads, frames, size, begun):
+    torch.manual_seed(0)
+    net = UNet(replace(CONFIG, widths=(48, 96, 192), embed_dim=128, head_width=32, heads=4)).eval()
+    conditions, t, words = inputs(1, frames, *size)
+    noisy = torch.randn(1, frames, 5, *size) if begun else None
+    found = []
+    with torch.inference_mode():
+        for parameter in net.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+        for threads in (1, 2):
+            number_of_threads(threads)
+            found.append(net(conditions, t, words, noisy))
+    assert found[0].isfinite().all()
+    assert torch.equal(*found)
+
+
+def test_channels_are_mixed_as_by_a_linear_layer_and_a_convolution():
+    torch.manual_seed(0)
+    weight, bias, places = torch.randn(5, 7), torch.randn(5), torch.randn(3, 7, 4, 6)
+    convolved = F.conv2d(places, weight[..., None, None], bias)
+    assert torch.allclose(mix_channels(places, weight[..., None, None], bias), convolved, atol=1e-5)
+    rows = places[..., 0, 0]
+    assert torch.allclose(mix_channels(rows, weight, bias), F.linear(rows, weight, bias), atol=1e-5)
+    assert torch.allclose(mix_channels(rows, weight), F.linear(rows, weight), atol=1e-5)
 
 
 def test_the_context_hears_how_bright_a_clip_is_however_far_its_features_run():

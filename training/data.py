@@ -42,7 +42,7 @@ class Augment:
     degrade: float = 1.0
     look_inputs: float = 0.12
     new_sky: float = 0.35
-    new_paint: float = 0.3
+    new_paint: float = 0.12
 
     @classmethod
     def of(cls, task: Task) -> "Augment":
