@@ -32,3 +32,11 @@ def test_only_the_sky_plane_is_written():
 
 def test_a_picture_of_sky_alone_stays_sky():
     assert (settle_sky(planes_with(torch.ones(8, 8)))[0, 9] == 1).all()
+
+
+def test_so_little_of_all_frames_that_it_is_a_lamp_is_surface():
+    lamp = torch.full((40, 40), -0.5)
+    lamp[:3, :3] = 0.9  # 9 of 1600 pixels: enough in one frame, too little of two
+    assert (settle_sky(planes_with(lamp))[0, 9] == 1).sum() == 9
+    clip = torch.cat([planes_with(lamp), planes_with(torch.full((40, 40), -0.5))])
+    assert (settle_sky(clip)[:, 9] == -1).all()
