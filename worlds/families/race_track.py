@@ -1,10 +1,11 @@
-"""A racing circuit through hills: road, kerbs, rails, banners, stands, karts and cars."""
+"""A racing circuit through hills or between high walls: road, kerbs, rails, banners, stands, gates, karts and cars."""
 
 import numpy as np
 
 from worlds.builder import SceneBuilder
 from worlds.buildings import fence
 from worlds.cameras import View
+from worlds.families.circuit_walls import add_walls, sideways
 from worlds.families.layout import add_extras, add_floater, on_ground, scatter
 from worlds.materials import Kind, hsv
 from worlds.motion import attach
@@ -22,7 +23,8 @@ def build(builder: SceneBuilder) -> View:
     furniture = Furniture(builder)
     half = float(rng.uniform(3.0, 6.0))
     path = _path(rng)
-    terrain = Terrain.draw(rng, float(rng.uniform(0.5, 5)))
+    walled = rng.random() < 0.5
+    terrain = Terrain.draw(rng, float(rng.uniform(0.1, 1) if walled else rng.uniform(0.5, 5)))
     path[:, 2] = terrain.height(path[:, 0], path[:, 1]) * 0.6
     kernel = np.ones(9) / 9
     path[:, 2] = np.convolve(np.pad(path[:, 2], 4, mode="edge"), kernel, mode="valid")
@@ -31,12 +33,14 @@ def build(builder: SceneBuilder) -> View:
     builder.add(terrain.mesh(300, 80, sunk=trench(path[::2], half - 0.4, 0.3)), sides)
     _road(builder, path, half)
     _edges(builder, furniture, path, half)
+    if walled:
+        add_walls(builder, path, half)
     flora = Flora(builder, ("broad", "conifer", "palm"), 3)
     track = path[:, :2]
     flora.trees(on_ground(scatter(rng, 60, (-60, 60, -30, 110), track, half + 4), terrain, 0.1), 2.5, 9)
     flora.rocks(on_ground(scatter(rng, 25, (-40, 40, -20, 80), track, half + 3), terrain), 0.5, 3)
     flora.bushes(on_ground(scatter(rng, 20, (-25, 25, -10, 60), track, half + 2), terrain), 0.5, 1.5)
-    _racers(builder, path, half)
+    _racers(builder, path, half, int(rng.integers(2, 7) if walled else rng.integers(1, 5)))
     if rng.random() < 0.4:
         add_extras(builder, path[[30, 36]] + vec(half + 1.5, 0, 0.05), 1.0)
     middle = path[16:70]
@@ -86,9 +90,7 @@ def _road(builder: SceneBuilder, path: Array, half: float) -> None:
 
 def _edges(builder: SceneBuilder, furniture: Furniture, path: Array, half: float) -> None:
     rng = builder.rng
-    step = np.gradient(path[:, :2], axis=0)
-    step /= np.linalg.norm(step, axis=1, keepdims=True)
-    side = np.stack([step[:, 1], -step[:, 0], 0 * step[:, 0]], 1)
+    step, side = sideways(path)
     for sign in (-1, 1):
         line = path + side * sign * (half + 1.4)
         _barrier(builder, furniture, line, step)
@@ -133,11 +135,11 @@ def _barrier(builder: SceneBuilder, furniture: Furniture, line: Array, step: Arr
         )
 
 
-def _racers(builder: SceneBuilder, path: Array, half: float) -> None:
+def _racers(builder: SceneBuilder, path: Array, half: float, count: int) -> None:
     rng = builder.rng
-    makers = (add_kart, add_car, add_hover)
-    maker = makers[int(rng.integers(3))]
-    for _ in range(int(rng.integers(1, 5))):
+    makers = (add_kart, add_kart, add_car, add_hover)
+    maker = makers[int(rng.integers(len(makers)))]
+    for _ in range(count):
         if builder.room_for_objects < 20:
             break
         speed, start, offset = (
