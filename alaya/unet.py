@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,9 +12,11 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from alaya.parts import in_parts
+
 MAX_SIZE = 4096  # more than any network here needs: a damaged card must not fill the memory
 
-HEAD_FRAMES = 4  # that go through the sharp head together where no gradient is wanted
+HEAD_FRAMES = 4  # that go through the finest levels together where no gradient is wanted
 
 
 @dataclass(frozen=True)
@@ -266,15 +269,13 @@ class UNet(nn.Module):
         return rearrange(sharp, "(b t) c h w -> b t c h w", t=num_frames)
 
     def _sharpen(self, frames: Tensor, rough: Tensor) -> Tensor:
-        """Add what the half-size head restores; a few frames at a time, as nothing large need last then."""
+        """Add what the half-size head restores."""
         if torch.is_grad_enabled():
-            return rough + self.head(torch.cat([frames, rough], 1))
-        sharp = torch.empty_like(rough)
-        for part, given, base in zip(
-            *(each.split(HEAD_FRAMES) for each in (sharp, frames, rough)), strict=True
-        ):
-            torch.add(base, self.head(torch.cat([given, base], 1)), out=part)
-        return sharp
+            return self._with_head(frames, rough)
+        return in_parts(self._with_head, torch.empty_like(rough), frames, rough, size=HEAD_FRAMES)
+
+    def _with_head(self, frames: Tensor, rough: Tensor) -> Tensor:
+        return rough + self.head(torch.cat([frames, rough], 1))
 
     def _body(self, frames: Tensor, noisy: Tensor | None, embed: Tensor, num_frames: int) -> Tensor:
         config = self.config
@@ -297,12 +298,9 @@ class UNet(nn.Module):
         up = self._run(self.up1, up, code, num_frames)
         if torch.is_grad_enabled():
             return self._leave(up, fine, code, num_frames)
-        ups, fines, codes = (each.split(HEAD_FRAMES) for each in (up, fine, code))
-        parts = zip(ups, fines, codes, strict=True)
-        left = up.new_empty(len(up), self.config.out_channels, *frames.shape[2:])
-        for part, place in zip(parts, left.split(HEAD_FRAMES), strict=True):
-            place.copy_(self._leave(*part, num_frames))  # in one piece of memory, as in `_sharpen`
-        return left
+        left = up.new_empty(len(up), config.out_channels, *frames.shape[2:])
+        leave = partial(self._leave, num_frames=num_frames)
+        return in_parts(leave, left, up, fine, code, size=HEAD_FRAMES)
 
     def _leave(self, up: Tensor, fine: Tensor, code: Tensor, num_frames: int) -> Tensor:
         """The finest level on the way up, where no frame sees another, and the exit."""

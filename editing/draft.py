@@ -11,6 +11,7 @@ from torch import Tensor
 
 from alaya.colour import KNEE_CODED, KNEE_LINEAR
 from alaya.netcode import ALBEDO, DEPTH, METALLIC, NORMAL, ROUGHNESS, SKY, code_to_depth
+from alaya.parts import in_parts
 from editing.eye import dot, rays, sun_seen, turned, unit, upright
 from editing.light import Light
 
@@ -32,9 +33,7 @@ def draft(planes: Tensor, rows: Tensor) -> Tensor:
     """
     light = Light.of(rows.float())
     drawn = planes.new_empty((*planes.shape[:2], 3, *planes.shape[3:]), dtype=torch.float32)
-    for part, place in zip(planes.split(TOGETHER, 1), drawn.split(TOGETHER, 1), strict=True):
-        place.copy_(_draw(part.float(), light))  # what is drawn waits in one piece of memory, not in many
-    return drawn
+    return in_parts(lambda part: _draw(part.float(), light), drawn, planes, size=TOGETHER, axis=1)
 
 
 def _draw(planes: Tensor, light: Light) -> Tensor:

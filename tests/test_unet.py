@@ -115,6 +115,14 @@ def test_two_threads_give_the_bits_of_one(number_of_threads, frames, size, begun
     assert torch.equal(*found)
 
 
+def test_frames_go_through_the_finest_levels_in_parts_as_they_do_at_once():
+    net, given = make_net(), inputs(1, 9)
+    at_once = net(*given)
+    with torch.no_grad():
+        in_parts = net(*given)
+    assert torch.allclose(at_once, in_parts, atol=1e-5)
+
+
 def test_channels_are_mixed_as_by_a_linear_layer_and_a_convolution():
     torch.manual_seed(0)
     weight, bias, places = torch.randn(5, 7), torch.randn(5), torch.randn(3, 7, 4, 6)
