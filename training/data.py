@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from alaya.errors import AlayaError, RequestError
 from training.degrade import degrade
+from training.hard_light import harden
 from training.paint import repaint
 from training.recipe import Phase
 from training.skies import swap_sky
@@ -43,6 +44,7 @@ class Augment:
     look_inputs: float = 0.12
     new_sky: float = 0.35
     new_paint: float = 0.12
+    hard_light: float = 0.3
 
     @classmethod
     def of(cls, task: Task) -> "Augment":
@@ -54,13 +56,17 @@ class Augment:
         return (
             cls()
             if task == "inverse"
-            else cls(flip=0.0, zoom=0.5, degrade=0.0, look_inputs=0.0, new_sky=0.0, new_paint=0.0)
+            else cls(
+                flip=0.0, zoom=0.5, degrade=0.0, look_inputs=0.0, new_sky=0.0, new_paint=0.0, hard_light=0.0
+            )
         )
 
     @classmethod
     def none(cls) -> "Augment":
         """Give the clips as they were rendered, resized only."""
-        return cls(flip=0.0, zoom=0.0, degrade=0.0, look_inputs=0.0, new_sky=0.0, new_paint=0.0)
+        return cls(
+            flip=0.0, zoom=0.0, degrade=0.0, look_inputs=0.0, new_sky=0.0, new_paint=0.0, hard_light=0.0
+        )
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,8 @@ class WorldsDataset:
         rgb, albedo = np.ascontiguousarray(view.cut(stored)), decode_albedo(view.cut(field("albedo")))
         if self.augment.new_paint > 0 and rng.random() < self.augment.new_paint:
             rgb, albedo = repaint(rgb, albedo, decode_unit(view.cut(field("metallic"))), rng)
+        if self.augment.hard_light > 0 and rng.random() < self.augment.hard_light:
+            rgb = harden(rgb, albedo, view.cut(field("depth")) > 0, rng)
         if self.augment.new_sky > 0 and rng.random() < self.augment.new_sky:
             rgb = swap_sky(rgb, view.cut(field("depth")) == 0, rng)
         if self.augment.degrade > 0:

@@ -10,7 +10,7 @@ from alaya.netcode import ALBEDO, DEPTH, METALLIC, NORMAL, ROUGHNESS, SKY
 
 INVERSE_WEIGHTS = {
     "albedo": 2.0,
-    "albedo_decibels": 0.03,
+    "albedo_decibels": 0.08,
     "normal": 1.5,
     "depth": 2.0,
     "roughness": 0.6,
