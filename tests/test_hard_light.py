@@ -14,7 +14,7 @@ def street(frames=2):
     light[20:] = 0.7
     rgb = np.rint(linear_to_srgb(albedo * light) * 255).astype(np.uint8)
     rgb[:, :6] = (120, 150, 210)
-    return rgb, albedo, albedo.any(-1)
+    return rgb, albedo, albedo.max(-1) > 0
 
 
 def lights(rgb, albedo):
