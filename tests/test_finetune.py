@@ -8,13 +8,13 @@ import pytest
 import torch
 from finetune_samples import Bench
 from gbuffer_samples import make_gbuffer
-from training.finetune_cosmos import draw_sigmas
-from training.finetune_wan import level_weights
-from training.latents import LatentCache
 
 from alaya.errors import RequestError
 from inverse.cosmos_pictures import PASSES, to_gbuffer, to_pictures
 from inverse.cosmos_sampler import make_scheduler
+from training.finetune_cosmos import draw_sigmas
+from training.finetune_wan import level_weights
+from training.latents import LatentCache
 from training.recipe import read_recipe
 from training.tasks import make_task
 
