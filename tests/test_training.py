@@ -219,6 +219,21 @@ def test_recipes_that_are_refused(tmp_path, old, new, said):
     assert str(path) in str(caught.value)
 
 
+def test_a_seed_may_stand_in_the_command(data, tmp_path):
+    path, other = tmp_path / "recipe.toml", tmp_path / "other.toml"
+    text = RECIPE.format(task="inverse", data=data)
+    path.write_text(text)
+    other.write_text(text.replace("seed = 1", "seed = 7"))
+    runs = [(path, None), (path, 7), (other, None)]
+    cards = [
+        read_card(train(recipe, tmp_path / str(index), phases=("a",), seed=seed))
+        for index, (recipe, seed) in enumerate(runs)
+    ]
+    assert [card["legs"][0]["seed"] for card in cards] == [1, 7, 7]
+    assert cards[1]["legs"][0]["command"].endswith("--phase a --seed 7")
+    assert cards[1]["sha256"] == cards[2]["sha256"] != cards[0]["sha256"]
+
+
 def test_what_a_recipe_names_must_exist(data, tmp_path):
     with pytest.raises(RequestError, match="no recipe at"):
         read_recipe(tmp_path / "none.toml")

@@ -30,6 +30,7 @@ def train(
     resume: bool = False,
     minutes: float | None = None,
     threads: int | None = None,
+    seed: int | None = None,
     tracker: str | None = None,
     report: Report = lambda event: None,
 ) -> Path | None:
@@ -43,6 +44,7 @@ def train(
         resume: continue the run in `out`.
         minutes: stop (resumable) after so long; for a recipe `by_time`, how long the whole run takes.
         threads: of torch on the CPU.
+        seed: instead of the recipe's own.
         tracker: "wandb" or "tensorboard".
         report: called with every log line.
 
@@ -54,6 +56,7 @@ def train(
     """
     recipe = read_recipe(recipe_path)
     recipe = recipe.only(phases) if phases else recipe
+    recipe = recipe if seed is None else replace(recipe, seed=seed)
     if not resume and (out / "log.jsonl").exists():
         raise RequestError(f"{out} holds a run already; continue it with --resume, or choose another --out")
     if threads:
@@ -77,7 +80,7 @@ def train(
     finally:
         run.accelerator.end_training()
     folder = out / "checkpoint"
-    command = command_line(recipe_path, out, phases, init, threads, minutes if recipe.by_time else None)
+    command = command_line(recipe_path, out, phases, init, threads, minutes if recipe.by_time else None, seed)
     card = make_card(recipe, task.describe(), began, run, command)
     weights = run.averaged()
     if run.shared.first:
@@ -93,6 +96,7 @@ def command_line(
     init: Path | None,
     threads: int | None,
     minutes: float | None = None,
+    seed: int | None = None,
 ) -> str:
     """The command a person types for this leg; `minutes` where they decide more than the stop."""
     words = ["alaya", "train", str(recipe), "--out", str(out)]
@@ -100,6 +104,7 @@ def command_line(
     words += ["--init", str(init)] if init else []
     words += ["--threads", str(threads)] if threads else []
     words += ["--minutes", f"{minutes:g}"] if minutes is not None else []
+    words += ["--seed", str(seed)] if seed is not None else []
     return shlex.join(words)
 
 

@@ -19,6 +19,7 @@ from pipelines.commands.options import PATH, traceback_option
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @click.option("--minutes", type=float, help="Stop after so long; --resume goes on.")
 @click.option("--threads", type=int, help="Threads of torch on the CPU.")
+@click.option("--seed", type=int, help="Instead of the recipe's own.")
 @click.option("--wandb", "tracker", flag_value="wandb", help="Log to Weights & Biases too.")
 @click.option("--tensorboard", "tracker", flag_value="tensorboard", help="Log to TensorBoard too.")
 @traceback_option
