@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from alaya.netcode import SKY
-
 LEVEL = 0.0
 """Sky plane above which a pixel may be background: 2 p - 1 of the probability p."""
 SPECK = 1
@@ -21,24 +19,22 @@ LEAST = 0.003
 """Share of its frames below which all background stays surface: so little is a lamp or a window more often than sky."""
 
 
-def settle_sky(planes: Tensor) -> Tensor:
-    """Make the sky plane 1 on background and -1 on surface.
+def settle_sky(plane: Tensor) -> Tensor:
+    """Decide what is background.
 
     Args:
-        planes: (T, 10, H, W), of which only the sky plane is read and written.
+        plane: (T, 1, H, W) of sky, as a network predicts it.
 
     Returns:
-        New planes.
+        The same shape and type, 1 on background and -1 on surface.
     """
-    plane = planes[:, SKY]
     side = 2 * SPECK + 1
     eroded = -F.max_pool2d(-(plane > LEVEL).float(), side, 1, SPECK)
     opened = F.max_pool2d(eroded, side, 1, SPECK) > 0
     found = sure_pieces(opened[:, 0].cpu().numpy(), plane[:, 0].float().cpu().numpy())
     if found.mean() < LEAST:
         found[:] = False
-    settled = torch.from_numpy(found).to(planes)[:, None] * 2 - 1
-    return torch.cat([planes[:, : SKY.start], settled], 1)
+    return torch.from_numpy(found).to(plane)[:, None] * 2 - 1
 
 
 def sure_pieces(mask: NDArray[np.bool_], plane: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from alaya import flow, netcode
 from alaya.gbuffer import GBuffer
 from alaya.model_info import ModelInfo
-from alaya.resize import working_size
+from alaya.resize import join, working_size
 from alaya.unet import config_of
 from alaya.weights import card_trouble, find_weights, load_into, read_card
 from inverse.models import OPTIONS
@@ -76,8 +76,12 @@ class SmallInverse:
             noise,
             self.device,
         )
-        depth = netcode.code_to_depth(planes[0, :, netcode.DEPTH].float().cpu())
-        return netcode.decode(settle_sky(planes[0])), rearrange(depth, "t c h w -> t h w c").numpy()
+        frames = planes[0]
+        depth = netcode.code_to_depth(frames[:, netcode.DEPTH].float().cpu())
+        frames[:, netcode.SKY] = settle_sky(frames[:, netcode.SKY])
+        # frame by frame: what decoding takes in between would be most of a window's memory
+        decoded = (netcode.decode(frames[i : i + 1]) for i in range(len(frames)))
+        return join(decoded, len(frames)), rearrange(depth, "t c h w -> t h w c").numpy()
 
     @torch.inference_mode()
     def restore(self, coarse: GBuffer, rgb: np.ndarray) -> GBuffer:

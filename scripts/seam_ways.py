@@ -81,7 +81,8 @@ def _conditioned(model: SmallInverse, rgb: np.ndarray, wander: float) -> Predict
             noise = flow.frame_noise(0, window.start, planes.shape[1], tuple(planes.shape[2:]))
             t = torch.full((1,), KNOWN_TIME)
             planes = model.net(clip, t, flow.add_noise(planes, noise[None], t))
-        found = netcode.decode(settle_sky(planes[0])).frames(0, window.num_real)
+        planes[0, :, netcode.SKY] = settle_sky(planes[0, :, netcode.SKY])
+        found = netcode.decode(planes[0]).frames(0, window.num_real)
         return _wandered(pack(found), window, wander)
 
     return predict
