@@ -279,20 +279,16 @@ class UNet(nn.Module):
 
     def _body(self, frames: Tensor, noisy: Tensor | None, embed: Tensor, num_frames: int) -> Tensor:
         config = self.config
-        folded = F.pixel_unshuffle(frames, config.patch)  # (N, C*p*p, H/p, W/p)
-        plane = picture_plane(folded.shape[2], folded.shape[3], folded).expand(folded.shape[0], -1, -1, -1)
-        x = self.stem(torch.cat([folded, plane], 1))
-        if noisy is not None:
-            x = x + mix_channels(F.pixel_unshuffle(noisy, config.patch), self.noisy.weight)
+        # first, as it copies all the frames: later the clip's features lie in memory too
+        numbers = _statistics(frames, num_frames) if config.statistics else None
         code = F.silu(embed)
-        fine = self._run(self.down0, x, code, num_frames)
+        fine = self._run(self.down0, self._enter(frames, noisy), code, num_frames)
         half = self._run(self.down1, self.shrink0(fine), code, num_frames)
         deep = self.shrink1(half)  # (N, deep, H/4p, W/4p)
         for index, block in enumerate(self.deep):
             deep = block(deep, code, num_frames)
             if index % 2:
                 deep = self.attention[index // 2](deep)
-        numbers = _statistics(frames, num_frames) if config.statistics else None
         code = F.silu(embed + self.context(deep, num_frames, numbers))
         up = self._join(self.grow1(deep), half)
         up = self._run(self.up1, up, code, num_frames)
@@ -301,6 +297,24 @@ class UNet(nn.Module):
         left = up.new_empty(len(up), config.out_channels, *frames.shape[2:])
         leave = partial(self._leave, num_frames=num_frames)
         return in_parts(leave, left, up, fine, code, size=HEAD_FRAMES)
+
+    def _enter(self, frames: Tensor, noisy: Tensor | None) -> Tensor:
+        """The way in to the finest level, a few frames at a time where no gradient is wanted."""
+        given = (frames,) if noisy is None else (frames, noisy)
+        if torch.is_grad_enabled():
+            return self._stem(*given)
+        p, top = self.config.patch, self.config.widths[0]
+        entered = frames.new_empty(len(frames), top, frames.shape[2] // p, frames.shape[3] // p)
+        return in_parts(self._stem, entered, *given, size=HEAD_FRAMES)
+
+    def _stem(self, frames: Tensor, noisy: Tensor | None = None) -> Tensor:
+        """Blocks of pixels folded into channels, beside their place in the picture."""
+        folded = F.pixel_unshuffle(frames, self.config.patch)  # (N, C*p*p, H/p, W/p)
+        plane = picture_plane(folded.shape[2], folded.shape[3], folded).expand(len(folded), -1, -1, -1)
+        x = self.stem(torch.cat([folded, plane], 1))
+        if noisy is None:
+            return x
+        return x + mix_channels(F.pixel_unshuffle(noisy, self.config.patch), self.noisy.weight)
 
     def _leave(self, up: Tensor, fine: Tensor, code: Tensor, num_frames: int) -> Tensor:
         """The finest level on the way up, where no frame sees another, and the exit."""
