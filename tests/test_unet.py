@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from alaya.errors import AlayaError
-from alaya.unet import ClipContext, TemporalMix, UNet, UNetConfig, config_of, mix_channels
+from alaya.unet import UNet, UNetConfig, config_of
+from alaya.unet_blocks import ClipContext, TemporalMix, mix_channels
 
 CONFIG = UNetConfig(
     in_channels=3, out_channels=5, words_dim=4, widths=(8, 16, 16), head_width=8, embed_dim=16, heads=2

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from alaya.unet import Block, FrameAttention, UNet
+from alaya.unet import UNet
+from alaya.unet_blocks import Block, FrameAttention
 
 
 @torch.no_grad()

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from alaya.errors import WeightsError
-from alaya.unet import Block, UNet, UNetConfig, config_of
+from alaya.unet import UNet, UNetConfig, config_of
+from alaya.unet_blocks import Block
 from alaya.weights import load_into, read_card
 
 
