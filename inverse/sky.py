@@ -13,10 +13,8 @@ LEVEL = 0.0
 """Sky plane above which a pixel may be background: 2 p - 1 of the probability p."""
 SPECK = 1
 """Background thinner than 2 SPECK + 1 pixels is a highlight or a gap between leaves, and stays surface."""
-SURE = 0.7
+SURE = 0.65
 """Mean of the sky plane that a connected piece of background needs: white walls are half believed, sky is believed."""
-LARGE = 0.3
-"""Share of its frames from which on a piece is background all the same: of two such in 500 worlds, both were sky."""
 LEAST = 0.003
 """Share of its frames below which all background stays surface: so little is a lamp or a window more often than sky."""
 
@@ -40,7 +38,7 @@ def settle_sky(plane: Tensor) -> Tensor:
 
 
 def sure_pieces(mask: NDArray[np.bool_], plane: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Keep the pieces of a mask on which a plane is high on the whole, and those that are LARGE.
+    """Keep the pieces of a mask on which a plane is high on the whole.
 
     A piece hangs together within a frame by sides of pixels, and from frame to frame at the same pixel: what is judged
     once for all its frames does not come and go.
@@ -55,6 +53,6 @@ def sure_pieces(mask: NDArray[np.bool_], plane: NDArray[np.float32]) -> NDArray[
     pieces = np.zeros(mask.shape, np.int32)
     ndimage.label(mask, output=pieces)
     sums, counts = np.bincount(pieces.ravel(), plane.ravel()), np.bincount(pieces.ravel())
-    sure = (sums / np.maximum(counts, 1) > SURE) | (counts > LARGE * mask.size)
+    sure = sums / np.maximum(counts, 1) > SURE
     sure[0] = False  # what is no piece
     return sure[pieces]
