@@ -56,8 +56,12 @@ def pack(channels: Mapping[str, Tensor]) -> Tensor:
 
 def encode(gbuffer: GBuffer) -> Tensor:
     """G-buffers of T frames to planes (T, 10, H, W), as `pack`."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in gbuffer.channels().items()}
-    return pack({name: rearrange(torch.from_numpy(a), "t h w c -> t c h w") for name, a in arrays.items()})
+    planes = torch.empty(gbuffer.num_frames, PLANES, gbuffer.height, gbuffer.width)
+    for index, plane in enumerate(planes):  # frame by frame: what lies in between would be twice a window
+        arrays = gbuffer.frames(index, index + 1).channels().items()
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays}
+        plane.copy_(pack({name: rearrange(tensor, "1 h w c -> c h w") for name, tensor in tensors.items()}))
+    return planes
 
 
 def decode(planes: Tensor) -> GBuffer:

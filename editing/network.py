@@ -92,26 +92,35 @@ class EditingNet(nn.Module):
         if asked is not None:
             told = torch.arange(len(planes), device=looks.device)[:, None] % 2 == 0
             looks = torch.where(told, F.one_hot(asked, looks.shape[1]).to(looks), looks)
-        return self.finish(planes, t, self.text.mixture(looks), looks.detach(), noisy), logits
+        seen = self.sketch(planes, looks.detach())
+        return self.finish(seen, t, self.text.mixture(looks), noisy), logits
 
-    def finish(
-        self, planes: Tensor, t: Tensor, words: Tensor, looks: Tensor, noisy: Tensor | None = None
-    ) -> Tensor:
-        """Draw the draft of a mixture of looks and finish it.
+    def sketch(self, planes: Tensor, looks: Tensor) -> Tensor:
+        """Draw the draft of a mixture of looks.
 
         Args:
             planes: (B, T, 10, H, W) coded G-buffers.
+            looks: (B, looks) probabilities.
+
+        Returns:
+            (B, T, 13, H, W) what the network finishes: the planes, then the draft in sRGB in [-1, 1].
+        """
+        with torch.no_grad():
+            return torch.cat([planes, draft(planes, looks @ self.light)], 2)
+
+    def finish(self, seen: Tensor, t: Tensor, words: Tensor, noisy: Tensor | None = None) -> Tensor:
+        """Finish a draft.
+
+        Args:
+            seen: (B, T, 13, H, W), of `sketch`.
             t: (B,) flow time.
             words: (B, WORDS_DIM) what the texts mean.
-            looks: (B, looks) probabilities.
             noisy: (B, T, 3, H, W) or None.
 
         Returns:
             (B, T, 3, H, W) sRGB in about [-1, 1].
         """
-        with torch.no_grad():
-            sketch = draft(planes, looks @ self.light)
-        return sketch + self.unet(torch.cat([planes, sketch], 2), t, words, noisy)
+        return seen[:, :, PLANES:] + self.unet(seen, t, words, noisy)
 
     @staticmethod
     def describe(config: UNetConfig, looks: tuple[str, ...]) -> dict[str, Any]:

@@ -68,17 +68,17 @@ class SmallEditor:
         clip_frames: int | None = None,
     ) -> np.ndarray:
         """As `EditingModel.predict`; has no guidance."""
-        planes = netcode.encode(gbuffer)[None].to(self.device)
         embedding = words.embedding.to(self.device)
         looks = torch.tensor([[words.looks[name] for name in self.net.text.looks]], device=self.device)
+        seen = self.net.sketch(netcode.encode(gbuffer)[None].to(self.device), looks)
 
         def noise() -> Tensor:
-            shape = (3, planes.shape[-2], planes.shape[-1])
+            shape = (3, gbuffer.height, gbuffer.width)
             drawn = flow.frame_noise(seed, first_frame, gbuffer.num_frames, shape)
             return drawn[None].to(self.device)
 
         def draw(t: Tensor, noisy: Tensor | None) -> Tensor:
-            return self.net.finish(planes, t, embedding, looks, noisy)
+            return self.net.finish(seen, t, embedding, noisy)
 
         clip = flow.sample(draw, self.info.num_steps if num_steps is None else num_steps, noise, self.device)
         rgb = (clip[0].float().cpu() / 2 + 0.5).clamp(0, 1)

@@ -142,7 +142,7 @@ def test_the_network_finishes_the_draft():
     clip, t = tilted(10).expand(2, -1, -1, -1, -1), torch.ones(2)
     with torch.no_grad():
         sure = torch.eye(len(LOOKS))[[6, 0]]
-        finished = net.finish(clip, t, net.text.mixture(sure), sure)
+        finished = net.finish(net.sketch(clip, sure), t, net.text.mixture(sure))
         assert torch.equal(finished, draft(clip, torch.cat([ROWS["snow"], ROWS["neutral"]])))
         # in training the first of two clips is drawn in the look that was asked for, the second as its text was read
         drawn, logits = net(
